@@ -1,0 +1,55 @@
+"""One root error and few leaves. Every message is one line: what was wrong, what is allowed."""
+
+import difflib
+import importlib
+from collections.abc import Iterable
+from types import ModuleType
+
+
+class KinowattError(Exception):
+    """Root of every error that Kinowatt raises on purpose; the command exits with 1."""
+
+
+class InputError(KinowattError, ValueError):
+    """What the user gave cannot be used; the command exits with 2."""
+
+
+class UnknownNameError(InputError):
+    """A name that no registry holds; the message offers the nearest."""
+
+
+class FactsError(InputError):
+    """A fact file is malformed; the message starts with `FILE:LINE:` or `FILE:`."""
+
+
+class MissingExtraError(KinowattError):
+    """A heavy part is not installed; the message says what to install."""
+
+
+def nearest(name: str, options: Iterable[str]) -> str | None:
+    """The option most like `name` (case ignored), or None where none is alike."""
+    by_lower = {option.lower(): option for option in options}
+    found = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
+    if found:
+        return by_lower[found[0]]
+    inside = [option for lower, option in by_lower.items() if name and name.lower() in lower]
+    return min(inside, key=len, default=None)
+
+
+def unknown_name(kind: str, name: object, options: Iterable[str]) -> UnknownNameError:
+    """`unknown model 'wan' (did you mean 'wan2.1-t2v-1.3b'?); one of: …`."""
+    known = list(options)
+    guess = nearest(str(name), known)
+    hint = f" (did you mean {guess!r}?)" if guess else ""
+    shown = str(name) if len(str(name)) <= 60 else str(name)[:57] + "…"
+    return UnknownNameError(f"unknown {kind} {shown!r}{hint}; one of: {', '.join(known)}")
+
+
+def require_extra(extra: str, module: str) -> ModuleType:
+    """Imports a heavy module, or says which extra brings it."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{module} is not installed: pip install 'kinowatt[{extra}]' ({error})"
+        ) from None

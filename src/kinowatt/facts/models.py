@@ -1,0 +1,190 @@
+"""Models: their components, recipes of passes, presets, size rules and names."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from kinowatt.errors import FactsError, unknown_name
+from kinowatt.facts.components import ComponentSpec, component
+from kinowatt.facts.loading import fact_files, read_toml
+
+Expression = str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Preset:
+    """Settings that somebody runs: the model card's (`default`) or the paper's (`paper`)."""
+
+    name: str
+    height_px: int
+    width_px: int
+    frames: int
+    steps: int
+    guidance_scale: float
+    fps: float
+    tiling: bool
+    offload: str
+    recipe: str | None
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PassSpec:
+    """One kind of call in a recipe; `calls` and `symbols` are expressions of the workload.
+
+    H, W, F, S: height, width, frames, steps asked for; G: 1 under guidance, else 0; B: videos;
+    P: prompt tokens; L: text tokens computed; f: latent frames.
+    """
+
+    name: str
+    stage: str
+    component: str
+    calls: Expression
+    symbols: Mapping[str, Expression]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recipe:
+    """The passes of one way to run a model, with named intermediate sizes (`let`)."""
+
+    name: str
+    label: str
+    let: Mapping[str, Expression]
+    effective_height: Expression
+    effective_width: Expression
+    note: str
+    passes: tuple[PassSpec, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rules:
+    """What the pipeline accepts and how pixels become latents."""
+
+    size_multiple: int
+    size_multiple_checked: int
+    latent_frames: Expression
+    frames: Expression
+    tokens: Expression
+    max_frames: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class ModelSpec:
+    """A text-to-video model as data: a new one is one TOML file and its traced tables."""
+
+    name: str
+    label: str
+    family: str
+    pipeline: str
+    hub_id: str
+    licence: str
+    aliases: tuple[str, ...]
+    guidance: str
+    max_sequence_length: int
+    default_recipe: str
+    form: str
+    not_included: str
+    components: Mapping[str, str]  # role → table id, "<component>.<dtype>"
+    rules: Rules
+    presets: Mapping[str, Preset]
+    recipes: Mapping[str, Recipe]
+    sources: tuple[str, ...]
+
+    def table(self, role: str) -> str:
+        """The operator table of a role."""
+        return self.components[role]
+
+    def component(self, role: str) -> ComponentSpec:
+        """The config behind a role."""
+        return component(self.components[role].rpartition(".")[0])
+
+    def dtype(self, role: str) -> str:
+        return self.components[role].rpartition(".")[2]
+
+    def recipe(self, name: str | None, preset: Preset | None = None) -> Recipe:
+        """A recipe by name; without one the preset's, else the model's default."""
+        chosen = name or (preset.recipe if preset else None) or self.default_recipe
+        if chosen not in self.recipes:
+            raise unknown_name(f"recipe of {self.name}", chosen, self.recipes)
+        return self.recipes[chosen]
+
+    def preset(self, name: str) -> Preset:
+        if name not in self.presets:
+            raise unknown_name("preset", name, self.presets)
+        return self.presets[name]
+
+
+@lru_cache(maxsize=1)
+def model_files() -> Mapping[str, Path]:
+    return fact_files("models", ".toml")
+
+
+@lru_cache(maxsize=1)
+def models() -> Mapping[str, ModelSpec]:
+    """All models by name."""
+    return {name: _read(name) for name in model_files()}
+
+
+@lru_cache(maxsize=256)
+def model(name: str) -> ModelSpec:
+    """A model by name or alias (case ignored); `UnknownNameError` offers the nearest."""
+    if name in model_files():
+        return _read(name)
+    wanted = name.lower()
+    for spec in models().values():
+        if wanted in {spec.name.lower(), *(alias.lower() for alias in spec.aliases)}:
+            return spec
+    raise unknown_name("model", name, model_files())
+
+
+@lru_cache(maxsize=256)
+def _read(name: str) -> ModelSpec:
+    path = model_files()[name]
+    raw = read_toml(path)
+    try:
+        return _model(name, raw)
+    except KeyError as error:
+        raise FactsError(f"{path.name}: field {error} is missing") from None
+    except TypeError as error:
+        raise FactsError(f"{path.name}: {error}") from None
+
+
+def _model(name: str, raw: Mapping[str, Any]) -> ModelSpec:
+    rules = {"size_multiple_checked": raw["rules"]["size_multiple"], "max_frames": None}
+    return ModelSpec(
+        name=name,
+        label=raw["label"],
+        family=raw["family"],
+        pipeline=raw["pipeline"],
+        hub_id=raw["hub_id"],
+        licence=raw["licence"],
+        aliases=tuple(raw["aliases"]),
+        guidance=raw["guidance"],
+        max_sequence_length=raw["max_sequence_length"],
+        default_recipe=raw["default_recipe"],
+        form=raw.get("form", "traced"),
+        not_included=raw["not_included"],
+        components=raw["components"],
+        rules=Rules(**{**rules, **raw["rules"]}),
+        presets={key: _preset(key, value) for key, value in raw["presets"].items()},
+        recipes={key: _recipe(key, value) for key, value in raw["recipes"].items()},
+        sources=tuple(raw["sources"]),
+    )
+
+
+def _preset(name: str, raw: Mapping[str, Any]) -> Preset:
+    return Preset(**{"name": name, "recipe": None, **raw})
+
+
+def _recipe(name: str, raw: Mapping[str, Any]) -> Recipe:
+    return Recipe(
+        name=name,
+        label=raw["label"],
+        let=raw.get("let", {}),
+        effective_height=raw.get("effective_height", "H"),
+        effective_width=raw.get("effective_width", "W"),
+        note=raw.get("note", ""),
+        passes=tuple(PassSpec(**{"component": item["stage"], **item}) for item in raw["passes"]),
+    )

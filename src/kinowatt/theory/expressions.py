@@ -1,0 +1,95 @@
+"""Small safe expressions in fact files (`S * (1 + G)`), on numbers and on arrays alike.
+
+Allowed: numbers, names, + - * / // % and **, comparisons, `and`, `or`, `not`, and the functions
+`ceil`, `floor`, `min`, `max` and `where(condition, then, otherwise)`.
+"""
+
+import ast
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from types import CodeType
+from typing import Any
+
+from kinowatt.errors import InputError
+
+Number = Any
+
+
+def ceil(value: Number) -> Number:
+    return -((-value) // 1)
+
+
+def floor(value: Number) -> Number:
+    return value // 1
+
+
+def where(condition: Number, then: Number, otherwise: Number) -> Number:
+    """Both branches are numbers; chosen by arithmetic so that arrays work too."""
+    chosen = condition * 1
+    return chosen * then + (1 - chosen) * otherwise
+
+
+def smaller(left: Number, right: Number) -> Number:
+    return where(left < right, left, right)
+
+
+def larger(left: Number, right: Number) -> Number:
+    return where(left > right, left, right)
+
+
+_FUNCTIONS: Mapping[str, Callable[..., Number]] = {
+    "ceil": ceil,
+    "floor": floor,
+    "min": smaller,
+    "max": larger,
+    "where": where,
+}
+_NODES = (ast.Expression, ast.BinOp, ast.UnaryOp, ast.Compare, ast.Call, ast.Name, ast.Constant)
+_NODES += (ast.Load, ast.operator, ast.unaryop, ast.cmpop)  # type: ignore[assignment]
+
+
+class _ByArithmetic(ast.NodeTransformer):
+    """`a and b` → (a) * (b), chained comparisons likewise: Python's own do not take arrays."""
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
+        self.generic_visit(node)
+        result = _as_int(node.values[0])
+        for value in node.values[1:]:
+            operator = ast.Mult() if isinstance(node.op, ast.And) else ast.BitOr()
+            result = ast.BinOp(result, operator, _as_int(value))
+        return result
+
+
+def _as_int(node: ast.expr) -> ast.expr:
+    return ast.BinOp(node, ast.Mult(), ast.Constant(1))
+
+
+@lru_cache(maxsize=1024)
+def _compile(text: str) -> CodeType:
+    try:
+        tree = ast.parse(text, mode="eval")
+    except (SyntaxError, ValueError):
+        raise InputError(f"not an expression: {text!r}") from None
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.BoolOp, ast.boolop)):
+            continue
+        if isinstance(node, ast.Constant) and not isinstance(node.value, (int, float)):
+            raise InputError(f"not allowed in an expression: {node.value!r} in {text!r}")
+        if isinstance(node, ast.Call) and getattr(node.func, "id", None) not in _FUNCTIONS:
+            raise InputError(f"unknown function in {text!r}; one of: {', '.join(_FUNCTIONS)}")
+        if not isinstance(node, _NODES):
+            raise InputError(f"not allowed in an expression: {type(node).__name__} in {text!r}")
+    return compile(ast.fix_missing_locations(_ByArithmetic().visit(tree)), "<expression>", "eval")
+
+
+def evaluate(text: str | int | float, names: Mapping[str, Number]) -> Number:
+    """The value of an expression; `InputError` names the expression and what it lacks."""
+    if isinstance(text, int | float):
+        return text
+    try:
+        return eval(_compile(text), {"__builtins__": {}, **_FUNCTIONS}, dict(names))  # noqa: S307
+    except NameError as error:
+        known = ", ".join(sorted(names))
+        raise InputError(f"{error} in expression {text!r}; known: {known}") from None
+    except ZeroDivisionError:
+        raise InputError(f"division by zero in expression {text!r}") from None

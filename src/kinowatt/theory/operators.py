@@ -1,0 +1,142 @@
+"""Operators with numbers: a table of symbolic rows evaluated at a workload.
+
+The same code serves one workload (floats) and a million (arrays).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from kinowatt.errors import InputError
+from kinowatt.facts.operator_tables import OperatorTable, TableRow
+from kinowatt.theory.expressions import evaluate
+from kinowatt.theory.polynomial import Evaluator, Number, Polynomial, add, parse
+
+COMPUTE_KINDS = ("linear", "attention", "convolution")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Operator:
+    """Calls of one operator that are alike, in one stage of one video.
+
+    `calls`, `flops` and `bytes` are totals over all calls; `dims` are of one call (linear: batch,
+    m, k, n; attention: batch, heads, q, kv, head; convolution: voxels, cin, cout, kernel; others:
+    row, the width a norm works on). `bytes` is None where a published model states none.
+    """
+
+    stage: str
+    source: str  # name of the pass
+    part: str
+    kind: str
+    op: str
+    dtype: str
+    storage: str
+    dims: Mapping[str, Number]
+    calls: Number
+    flops: Number
+    bytes: Number | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CompiledRow:
+    """A table row with its polynomials parsed."""
+
+    row: TableRow
+    dims: Mapping[str, Polynomial]
+    calls: Polynomial
+    bytes: Polynomial
+
+
+def flops_per_call(kind: str, dims: Mapping[str, Number]) -> Number:
+    """FLOPs of one call (a multiply-add is 2), matrix products and convolutions only.
+
+    Pointwise work, norms and softmax count 0 FLOPs by the convention of the field (paper,
+    appendix A); their bytes and calls carry their cost.
+    """
+    d = dims
+    if kind == "linear":
+        return 2.0 * d["batch"] * d["m"] * d["k"] * d["n"]
+    if kind == "attention":
+        return 4.0 * d["batch"] * d["heads"] * d["q"] * d["kv"] * d["head"]
+    if kind == "convolution":
+        return 2.0 * d["voxels"] * d["cin"] * d["cout"] * d["kernel"]
+    return 0.0
+
+
+@lru_cache(maxsize=64)
+def compiled(table: OperatorTable) -> tuple[tuple[str, tuple[CompiledRow, ...]], ...]:
+    """The cases of a table, parsed, with rows that no profile tells apart summed up."""
+    return tuple((case.when, _merged(map(_compile, case.rows))) for case in table.cases)
+
+
+def _compile(row: TableRow) -> CompiledRow:
+    dims = {name: parse(text) for name, text in row.dims.items()}
+    return CompiledRow(row=row, dims=dims, calls=parse(row.calls), bytes=parse(row.bytes))
+
+
+def _merged(rows: Iterable[CompiledRow]) -> tuple[CompiledRow, ...]:
+    """Bytes and calls are additive, so memory-bound rows of one part, kind and dtype are one."""
+    merged: dict[object, CompiledRow] = {}
+    for row in rows:
+        key = (row.row.part, row.row.kind, row.row.dtype, row.row.storage, _dims_key(row))
+        first = merged.get(key)
+        merged[key] = row if first is None else _sum(first, row)
+    return tuple(merged.values())
+
+
+def _dims_key(row: CompiledRow) -> object:
+    return tuple((name, tuple(sorted(terms))) for name, terms in row.dims.items())
+
+
+def _sum(first: CompiledRow, other: CompiledRow) -> CompiledRow:
+    return replace(first, calls=add(first.calls, other.calls), bytes=add(first.bytes, other.bytes))
+
+
+def table_operators(
+    table: OperatorTable, symbols: Mapping[str, Number], stage: str, source: str, times: Number = 1
+) -> list[Operator]:
+    """The operators of `times` forwards of a component.
+
+    `symbols`: values (floats or arrays) of the table's symbols. Of several cases the first whose
+    condition holds counts, element by element where symbols are arrays.
+    """
+    values = dict(symbols)
+    for name, text in table.derived.items():
+        values[name] = evaluate(text, values)
+    operators: list[Operator] = []
+    undecided: Number = 1
+    for when, rows in compiled(table):
+        holds = evaluate(when, values)
+        weight = undecided * holds * 1.0
+        undecided = undecided * (1 - holds * 1)
+        if _never(weight):
+            continue
+        evaluator = Evaluator(values)
+        operators += [_operator(row, evaluator, stage, source, times * weight) for row in rows]
+    if not _never(undecided):
+        raise InputError(f"operator table {table.id} has no case for {dict(symbols)}")
+    return operators
+
+
+def _never(weight: Number) -> bool:
+    return not (weight.any() if hasattr(weight, "any") else weight)
+
+
+def _operator(
+    row: CompiledRow, evaluator: Evaluator, stage: str, source: str, times: Number
+) -> Operator:
+    dims = {name: evaluator(terms) for name, terms in row.dims.items()}
+    calls = evaluator(row.calls) * times
+    return Operator(
+        stage=stage,
+        source=source,
+        part=row.row.part,
+        kind=row.row.kind,
+        op=row.row.op,
+        dtype=row.row.dtype,
+        storage=row.row.storage,
+        dims=dims,
+        calls=calls,
+        flops=flops_per_call(row.row.kind, dims) * calls,
+        bytes=evaluator(row.bytes) * times,
+    )

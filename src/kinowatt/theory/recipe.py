@@ -1,0 +1,136 @@
+"""From a workload to the calls that the pipeline really makes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kinowatt.facts.models import ModelSpec, PassSpec, Recipe
+from kinowatt.theory.expressions import evaluate
+from kinowatt.theory.tiling import TileGrid, cut
+from kinowatt.theory.workload import Workload
+
+Number = Any
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pass:
+    """Calls of one component at one size: `symbols` bind its operator table."""
+
+    name: str
+    stage: str
+    component: str
+    calls: Number
+    symbols: Mapping[str, Number]
+    tiles: TileGrid | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Effective:
+    """What really runs. `tokens` are video tokens of the last denoising pass."""
+
+    height_px: Number
+    width_px: Number
+    frames: Number
+    latent_frames: Number
+    tokens: Number
+    forward_passes: Number
+    sequences_per_pass: Number
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """The passes of one video, what really runs, and every difference from what was asked."""
+
+    recipe: str
+    passes: tuple[Pass, ...]
+    effective: Effective
+    notes: tuple[tuple[str, str], ...]
+
+
+def plan(model: ModelSpec, workload: Workload, recipe: Recipe, tiling: bool) -> Plan:
+    """Resolves a recipe for a workload, on numbers and on arrays alike."""
+    names = _names(model, workload)
+    for name, text in recipe.let.items():
+        names[name] = evaluate(text, names)
+    passes = tuple(_pass(model, spec, names, tiling) for spec in recipe.passes)
+    effective = _effective(model, recipe, names, passes)
+    return Plan(
+        recipe=recipe.name,
+        passes=passes,
+        effective=effective,
+        notes=_notes(model, workload, recipe, effective),
+    )
+
+
+def _names(model: ModelSpec, workload: Workload) -> dict[str, Number]:
+    names: dict[str, Number] = {
+        "H": workload.height_px,
+        "W": workload.width_px,
+        "F": workload.frames,
+        "S": workload.steps,
+        "G": (workload.guidance_scale > 1) * 1,
+        "B": workload.batch_size,
+        "P": workload.prompt_tokens,
+        "L": model.max_sequence_length,
+    }
+    names["f"] = evaluate(model.rules.latent_frames, names)
+    return names
+
+
+def _pass(model: ModelSpec, spec: PassSpec, names: Mapping[str, Number], tiling: bool) -> Pass:
+    symbols = {symbol: evaluate(text, names) for symbol, text in spec.symbols.items()}
+    tiles = None
+    if tiling and spec.stage == "vae_decoder":
+        tiled = model.component(spec.component).tiling
+        tiles = cut(tiled, symbols["h"], symbols["w"]) if tiled else None
+    return Pass(
+        name=spec.name,
+        stage=spec.stage,
+        component=spec.component,
+        calls=evaluate(spec.calls, names),
+        symbols=symbols,
+        tiles=tiles,
+    )
+
+
+def _effective(
+    model: ModelSpec, recipe: Recipe, names: Mapping[str, Number], passes: tuple[Pass, ...]
+) -> Effective:
+    denoising = [p for p in passes if p.stage == "denoiser"]
+    last = denoising[-1]
+    return Effective(
+        height_px=evaluate(recipe.effective_height, names),
+        width_px=evaluate(recipe.effective_width, names),
+        frames=evaluate(model.rules.frames, names),
+        latent_frames=names["f"],
+        tokens=evaluate(model.rules.tokens, last.symbols),
+        forward_passes=sum(p.calls for p in denoising),
+        sequences_per_pass=last.symbols["b"],
+    )
+
+
+def _notes(
+    model: ModelSpec, workload: Workload, recipe: Recipe, effective: Effective
+) -> tuple[tuple[str, str], ...]:
+    if hasattr(effective.tokens, "shape") or hasattr(effective.frames, "shape"):
+        return ()  # arrays are answered with numbers only
+    notes = []
+    if effective.frames != workload.frames:
+        notes.append(
+            (
+                "frames_rounded",
+                f"{workload.frames} frames asked for, {effective.frames:g} are generated "
+                f"({effective.latent_frames:g} latent frames)",
+            )
+        )
+    if recipe.note:
+        size = f"{effective.height_px:g}x{effective.width_px:g}"
+        notes.append(("size_differs", f"recipe {recipe.name} {recipe.note}: {size}"))
+    if workload.prompt_tokens > model.max_sequence_length:
+        notes.append(
+            (
+                "prompt_truncated",
+                f"{workload.prompt_tokens} prompt tokens are cut to {model.max_sequence_length}",
+            )
+        )
+    return tuple(notes)

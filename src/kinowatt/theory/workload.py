@@ -1,0 +1,145 @@
+"""What was asked for, checked against what the pipeline accepts."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from kinowatt.errors import InputError, unknown_name
+from kinowatt.facts.models import ModelSpec
+
+Number = Any  # int, float or a NumPy array
+
+# The largest values that mean anything: beyond them somebody mistyped.
+LIMITS: Mapping[str, tuple[float, float]] = {
+    "height_px": (1, 16384),
+    "width_px": (1, 16384),
+    "frames": (1, 100_000),
+    "steps": (1, 100_000),
+    "guidance_scale": (0, 1000),
+    "batch_size": (1, 4096),
+    "prompt_tokens": (1, 100_000),
+    "fps": (0.01, 1000),
+}
+WHOLE = frozenset({"height_px", "width_px", "frames", "steps", "batch_size", "prompt_tokens"})
+DEFAULT_PROMPT_TOKENS = 40
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Workload:
+    """One video (or arrays of them) as asked for; `steps` are denoising steps."""
+
+    height_px: Number
+    width_px: Number
+    frames: Number
+    steps: Number
+    guidance_scale: Number
+    batch_size: Number
+    prompt_tokens: Number
+    fps: Number
+
+
+FIELDS = tuple(field.name for field in fields(Workload))
+
+
+def make_workload(model: ModelSpec, preset: str = "default", **asked: Number) -> Workload:
+    """The preset's settings overridden by what is given; `InputError` in one line otherwise."""
+    for name in asked:
+        if name not in FIELDS:
+            raise unknown_name("setting", name, FIELDS)
+    chosen = model.preset(preset)
+    values: dict[str, Number] = {
+        "height_px": chosen.height_px,
+        "width_px": chosen.width_px,
+        "frames": chosen.frames,
+        "steps": chosen.steps,
+        "guidance_scale": chosen.guidance_scale,
+        "batch_size": 1,
+        "prompt_tokens": min(DEFAULT_PROMPT_TOKENS, model.max_sequence_length),
+        "fps": chosen.fps,
+    }
+    values.update({name: value for name, value in asked.items() if value is not None})
+    values = {name: _checked(name, value) for name, value in values.items()}
+    _check_rules(model, values)
+    return Workload(**values)
+
+
+def _checked(name: str, value: Number) -> Number:
+    if hasattr(value, "dtype") and getattr(value, "shape", ()):
+        return _checked_array(name, value)
+    if hasattr(value, "item"):  # a NumPy scalar
+        value = value.item()
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InputError(f"{name} must be a number, not {_short(value)}")
+    low, high = LIMITS[name]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"{name} must be a finite number, not {value}")
+    if name in WHOLE and value != int(value):
+        raise InputError(f"{name} must be a whole number, not {value}; nearest: {round(value)}")
+    if not low <= value <= high:
+        nearest = low if value < low else high
+        raise InputError(
+            f"{name} must be from {low:g} to {high:g}, not {_short(value)}; nearest: {nearest:g}"
+        )
+    return int(value) if name in WHOLE else float(value)
+
+
+def _checked_array(name: str, values: Number) -> Number:
+    """As `_checked` for an array: the message names the first offending element."""
+    if values.dtype.kind not in "iuf":
+        raise InputError(f"{name} must be an array of numbers, not of {values.dtype}")
+    low, high = LIMITS[name]
+    floats = values.astype("float64")
+    bad = ~((floats >= low) & (floats <= high))
+    if name in WHOLE:
+        bad = bad | (floats != floats // 1)
+    if bad.any():
+        index = int(bad.ravel().argmax())
+        _checked(name, floats.ravel()[index].item())
+        raise InputError(f"{name}[{index}] is {floats.ravel()[index]}")
+    return floats
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else text[:37] + "…"
+
+
+def _check_rules(model: ModelSpec, values: Mapping[str, Number]) -> None:
+    rules = model.rules
+    for name in ("height_px", "width_px"):
+        wrong = _first(values[name], values[name] % rules.size_multiple != 0)
+        if wrong is not None:
+            raise InputError(_size_message(model, name, wrong))
+    if rules.max_frames is not None:
+        wrong = _first(values["frames"], values["frames"] > rules.max_frames)
+        if wrong is not None:
+            raise InputError(
+                f"frames must be at most {rules.max_frames} for {model.name}, not {wrong:g}; "
+                f"nearest: {rules.max_frames}"
+            )
+
+
+def _size_message(model: ModelSpec, name: str, value: float) -> str:
+    multiple = model.rules.size_multiple
+    below = max(int(value) // multiple * multiple, multiple)
+    above = (int(value) // multiple + 1) * multiple
+    nearest = below if value - below <= above - value else above
+    checked = model.rules.size_multiple_checked
+    but = ""
+    if checked != multiple and value % checked == 0:
+        but = f" (the pipeline checks only {checked} and then fails)"
+    return (
+        f"{name} must be a multiple of {multiple} for {model.name}{but}, not {value:g}; "
+        f"nearest: {nearest}"
+    )
+
+
+def _first(values: Number, wrong: Number) -> float | None:
+    """The first value for which `wrong` holds, of a number or an array."""
+    if hasattr(wrong, "ravel") and getattr(wrong, "shape", ()):
+        if not wrong.any():
+            return None
+        flat = wrong.ravel()
+        return float(values.ravel()[int(flat.argmax())])
+    return float(values) if wrong else None
