@@ -12,6 +12,7 @@ from kinowatt.facts.operator_tables import OperatorTable, TableRow
 from kinowatt.theory.expressions import evaluate
 from kinowatt.theory.polynomial import Evaluator, Number, Polynomial, add, parse
 
+ITEM_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 COMPUTE_KINDS = ("linear", "attention", "convolution")
 
 
@@ -35,6 +36,7 @@ class Operator:
     calls: Number
     flops: Number
     bytes: Number | None
+    text_only: bool = False  # works on text tokens alone, the same in every step
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,6 +47,7 @@ class CompiledRow:
     dims: Mapping[str, Polynomial]
     calls: Polynomial
     bytes: Polynomial
+    text_only: bool
 
 
 def flops_per_call(kind: str, dims: Mapping[str, Number]) -> Number:
@@ -71,14 +74,23 @@ def compiled(table: OperatorTable) -> tuple[tuple[str, tuple[CompiledRow, ...]],
 
 def _compile(row: TableRow) -> CompiledRow:
     dims = {name: parse(text) for name, text in row.dims.items()}
-    return CompiledRow(row=row, dims=dims, calls=parse(row.calls), bytes=parse(row.bytes))
+    nbytes = parse(row.bytes)
+    symbols = {symbol for monomial, _ in nbytes for symbol in monomial}
+    return CompiledRow(
+        row=row,
+        dims=dims,
+        calls=parse(row.calls),
+        bytes=nbytes,
+        text_only="l" in symbols and not symbols & {"f", "h", "w"},
+    )
 
 
 def _merged(rows: Iterable[CompiledRow]) -> tuple[CompiledRow, ...]:
     """Bytes and calls are additive, so memory-bound rows of one part, kind and dtype are one."""
     merged: dict[object, CompiledRow] = {}
     for row in rows:
-        key = (row.row.part, row.row.kind, row.row.dtype, row.row.storage, _dims_key(row))
+        key: tuple[object, ...] = (row.row.part, row.row.kind, row.row.dtype, row.row.storage)
+        key += (row.text_only, _dims_key(row))
         first = merged.get(key)
         merged[key] = row if first is None else _sum(first, row)
     return tuple(merged.values())
@@ -139,4 +151,5 @@ def _operator(
         calls=calls,
         flops=flops_per_call(row.row.kind, dims) * calls,
         bytes=evaluator(row.bytes) * times,
+        text_only=row.text_only,
     )

@@ -80,6 +80,8 @@ def _names(model: ModelSpec, workload: Workload) -> dict[str, Number]:
 def _pass(model: ModelSpec, spec: PassSpec, names: Mapping[str, Number], tiling: bool) -> Pass:
     symbols = {symbol: evaluate(text, names) for symbol, text in spec.symbols.items()}
     tiles = None
+    if spec.stage == "vae_decoder":
+        symbols["pixel_frames"] = evaluate(model.rules.frames, {**names, **symbols})
     if tiling and spec.stage == "vae_decoder":
         tiled = model.component(spec.component).tiling
         tiles = cut(tiled, symbols["h"], symbols["w"]) if tiled else None

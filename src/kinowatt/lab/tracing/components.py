@@ -317,7 +317,7 @@ ADAPTERS: Mapping[str, Adapter] = {
     "CLIPTextModel": Adapter(
         large={"l": (77,), "b": (1, 2)},
         call=_encoder_without_mask,
-        values={"l": (32, 48, 64), "b": (1, 2, 3)},
+        values={"l": (16, 24, 32), "b": (1, 2, 3)},
         squared="l",
     ),
     "AutoencoderKLWan": Adapter(

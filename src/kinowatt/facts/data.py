@@ -1,0 +1,16 @@
+"""Where measured and published data lie: the repo's `data/`, or the copy inside a wheel."""
+
+from pathlib import Path
+
+from kinowatt.errors import FactsError
+
+_PACKAGED = Path(__file__).parents[1] / "_data"
+_CHECKOUT = Path(__file__).parents[3] / "data"
+
+
+def data_path(name: str) -> Path:
+    """The path of a data file such as `paper/wan_steps.csv`; `FactsError` if it is nowhere."""
+    for folder in (_CHECKOUT, _PACKAGED):
+        if (folder / name).is_file():
+            return folder / name
+    raise FactsError(f"{name}: no such data file in this installation")

@@ -1,0 +1,130 @@
+"""GPU profiles: what calibration learned of a GPU and a software stack, one TOML file each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from kinowatt.errors import FactsError, InputError, unknown_name
+from kinowatt.facts.gpus import GpuSpec, gpus
+from kinowatt.facts.loading import SHIPPED, read_toml, user_folder
+
+LEVELS = ("80", "95")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class GpuProfile:
+    """How fast and at what power a GPU with a software stack runs operators.
+
+    `efficiency`: share of the dense peak by kind, `linear`, `attention`, `convolution`, with a head
+    size where it matters (`attention.64`). `bandwidth`: share of the datasheet's, `memory` for
+    every memory-bound kind, or a kind of its own; empty where bytes are not modelled.
+    `power_w` by kind, `memory` and `host`. `spread`: measured over predicted at the ends of the 80
+    and 95% interval, for the models it was fitted on (`seen`) and for others (`unseen`), by
+    quantity (`latency`, `energy`).
+    """
+
+    name: str
+    gpu: str
+    label: str
+    kind: str  # "published", "fitted", "datasheet" or "learned"
+    stack: str
+    data: str
+    peak_flops: float | None  # one peak for every dtype, as the paper has it
+    efficiency: Mapping[str, float]
+    bandwidth: Mapping[str, float]
+    power_w: Mapping[str, float]
+    host_s_per_call: float
+    host_s_per_video: float
+    seen: tuple[str, ...]
+    spread: Mapping[str, Mapping[str, Mapping[str, tuple[float, float]]]]
+    warning: str
+
+
+@lru_cache(maxsize=1)
+def profile_files() -> Mapping[str, Path]:
+    """Profile files by `GPU/STACK`; a user's KINOWATT_FACTS/profiles/GPU/STACK.toml are added."""
+    folders = [SHIPPED / "profiles"]
+    if (user := user_folder()) is not None:
+        folders.append(user / "profiles")
+    return {
+        f"{path.parent.name}/{path.stem}": path
+        for folder in folders
+        for path in sorted(folder.glob("*/*.toml"))
+    }
+
+
+def profile_names() -> list[str]:
+    """Every profile that `profile` knows; each GPU has a `GPU/datasheet`."""
+    return sorted({*profile_files(), *(f"{name}/datasheet" for name in gpus())})
+
+
+def default_profile(gpu: GpuSpec) -> str:
+    """The GPU's learned profile, else the corrected one of the paper, else the datasheet."""
+    names = [name for name in profile_files() if name.startswith(f"{gpu.name}/")]
+    learned = [name for name in names if "/torch-" in name]
+    corrected = [name for name in names if name.endswith("/paper-corrected")]
+    return (learned or corrected or [f"{gpu.name}/datasheet"])[-1]
+
+
+def profile(name: str | None, gpu: GpuSpec) -> GpuProfile:
+    """A profile of a GPU by name; None is the default; another GPU's is an `InputError`."""
+    chosen = name or default_profile(gpu)
+    if "/" not in chosen:
+        chosen = f"{gpu.name}/{chosen}"
+    if chosen not in profile_names():
+        raise unknown_name("profile", chosen, profile_names())
+    if not chosen.startswith(f"{gpu.name}/"):
+        mine = [n for n in profile_names() if n.startswith(f"{gpu.name}/")]
+        raise InputError(f"profile {chosen} is not of {gpu.name}; one of: {', '.join(mine)}")
+    return _load(chosen, gpu.name)
+
+
+@lru_cache(maxsize=64)
+def _load(name: str, gpu_name: str) -> GpuProfile:
+    path = profile_files().get(name) or SHIPPED / "profiles" / "datasheet.toml"
+    return read_profile(path, name, gpus()[gpu_name])
+
+
+def read_profile(path: Path, name: str, gpu: GpuSpec) -> GpuProfile:
+    """Parses one profile file for a GPU; powers of the datasheet profile scale with its limit."""
+    raw = read_toml(path)
+    try:
+        return GpuProfile(
+            name=name,
+            gpu=gpu.name,
+            label=raw["label"],
+            kind=raw["kind"],
+            stack=raw["stack"],
+            data=raw["data"],
+            peak_flops=raw.get("peak_flops"),
+            efficiency=raw["efficiency"],
+            bandwidth=raw.get("bandwidth", {}),
+            power_w=_power(raw, gpu),
+            host_s_per_call=float(raw["host"]["seconds_per_call"]),
+            host_s_per_video=float(raw["host"]["seconds_per_video"]),
+            seen=tuple(raw.get("seen", ())),
+            spread=_spread(raw["spread"]),
+            warning=raw.get("warning", ""),
+        )
+    except KeyError as error:
+        raise FactsError(f"{path.name}: field {error} is missing") from None
+
+
+def _power(raw: Mapping[str, Any], gpu: GpuSpec) -> Mapping[str, float]:
+    shares = raw.get("power_share_of_limit")
+    if shares is not None:
+        return {kind: share * gpu.power_limit_w for kind, share in shares.items()}
+    power: Mapping[str, float] = raw["power_w"]
+    return power
+
+
+def _spread(raw: Mapping[str, Any]) -> dict[str, dict[str, dict[str, tuple[float, float]]]]:
+    return {
+        scope: {
+            quantity: {level: (pair[0], pair[1]) for level, pair in levels.items()}
+            for quantity, levels in quantities.items()
+        }
+        for scope, quantities in raw.items()
+    }

@@ -1,0 +1,93 @@
+"""Composes workload, passes, operators, memory and a profile into one prediction, or a million."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kinowatt.facts.gpus import GpuSpec
+from kinowatt.facts.models import ModelSpec, Recipe
+from kinowatt.facts.profiles import GpuProfile
+from kinowatt.theory.memory import Memory, peak_memory
+from kinowatt.theory.operators import Operator
+from kinowatt.theory.passes import Tables, plan_operators
+from kinowatt.theory.profile import Clock, StageTime
+from kinowatt.theory.recipe import Plan, plan
+from kinowatt.theory.transforms import apply
+from kinowatt.theory.workload import Workload
+
+Number = Any
+STAGES = ("text_encoder", "denoiser", "vae_decoder", "other")
+PARTS = ("text_encoder", "timestep", "self_attention", "cross_attention", "mlp", "other")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scenario:
+    """Everything that a prediction depends on."""
+
+    model: ModelSpec
+    gpu: GpuSpec
+    profile: GpuProfile
+    workload: Workload
+    recipe: Recipe
+    tiling: bool
+    offload: str
+    what_if: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Estimate:
+    """Numbers (or arrays) of one scenario: seconds, joules, GiB, FLOPs, by stage and in all."""
+
+    plan: Plan
+    operators: tuple[Operator, ...]
+    stages: Mapping[str, StageTime]
+    memory: Memory | None
+    latency_s: Number
+    energy_j: Number
+    flops: Number
+
+
+def estimate(scenario: Scenario, tables: Tables) -> Estimate:
+    """Evaluates a scenario; the same code on numbers and on arrays."""
+    model, workload = scenario.model, scenario.workload
+    resolved = plan(model, workload, scenario.recipe, scenario.tiling)
+    operators = plan_operators(model, workload, resolved, tables)
+    operators = apply(operators, scenario.what_if)
+    clock = Clock(scenario.profile, scenario.gpu)
+    by_stage: dict[str, list[Operator]] = {stage: [] for stage in STAGES}
+    for operator in operators:
+        by_stage.setdefault(operator.stage, []).append(operator)
+    stages = {stage: clock.stage(items) for stage, items in by_stage.items()}
+    stages["other"] = _joined(stages["other"], clock.host())
+    memory = None
+    if model.form != "paper":
+        memory = peak_memory(model, resolved, tables, scenario.offload)
+    return Estimate(
+        plan=resolved,
+        operators=tuple(operators),
+        stages=stages,
+        memory=memory,
+        latency_s=sum(stage.latency_s for stage in stages.values()),
+        energy_j=sum(stage.energy_j for stage in stages.values()),
+        flops=sum(operator.flops for operator in operators),
+    )
+
+
+def _joined(first: StageTime, second: StageTime) -> StageTime:
+    return StageTime(
+        device_s=first.device_s + second.device_s,
+        host_s=first.host_s + second.host_s,
+        latency_s=first.latency_s + second.latency_s,
+        energy_j=first.energy_j + second.energy_j,
+        operators=first.operators + second.operators,
+    )
+
+
+def flops_by_part(operators: tuple[Operator, ...]) -> dict[str, Number]:
+    """FLOPs by part of the model; the VAE decoder is one part, what is left is `other`."""
+    found: dict[str, Number] = {part: 0.0 for part in (*PARTS, "vae_decoder")}
+    for operator in operators:
+        part = operator.part if operator.part in found else "other"
+        found[part] = found[part] + operator.flops
+    found["total"] = sum(found.values())
+    return found

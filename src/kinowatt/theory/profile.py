@@ -1,0 +1,139 @@
+"""Operators → seconds and joules, by a GPU profile: the roofline with learned efficiencies."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kinowatt.errors import InputError
+from kinowatt.facts.gpus import GpuSpec
+from kinowatt.facts.profiles import GpuProfile
+from kinowatt.theory.expressions import larger
+from kinowatt.theory.operators import COMPUTE_KINDS, Operator
+
+Number = Any
+# float32 convolutions run in TF32 under PyTorch's default (cudnn.allow_tf32), matrix products do
+# not (cuda.matmul.allow_tf32 is False).
+_COMPUTE_DTYPE = {("convolution", "float32"): "tf32"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Timed:
+    """An operator with its seconds, joules and what bounds it."""
+
+    operator: Operator
+    compute_s: Number
+    memory_s: Number
+    latency_s: Number
+    energy_j: Number
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StageTime:
+    """One stage: device seconds against the host's time to call its operators."""
+
+    device_s: Number
+    host_s: Number
+    latency_s: Number
+    energy_j: Number
+    operators: tuple[Timed, ...]
+
+
+class Clock:
+    """Times operators on one GPU by one profile."""
+
+    def __init__(self, profile: GpuProfile, gpu: GpuSpec) -> None:
+        self.profile = profile
+        self.gpu = gpu
+
+    def rate(self, operator: Operator) -> float:
+        """Sustained FLOP/s of an operator with FLOPs: its efficiency times the dense peak."""
+        return self.efficiency(operator) * self.peak(operator)
+
+    def efficiency(self, operator: Operator) -> float:
+        table = self.profile.efficiency
+        head = operator.dims.get("head")
+        special = f"{operator.kind}.{head:g}" if isinstance(head, int | float) else ""
+        return table.get(special) or table[operator.kind]
+
+    def peak(self, operator: Operator) -> float:
+        """Dense FLOP/s of the GPU in the dtype that the operator computes in."""
+        if self.profile.peak_flops is not None:
+            return self.profile.peak_flops
+        dtype = _COMPUTE_DTYPE.get((operator.kind, operator.dtype), operator.dtype)
+        peak = self.gpu.peak_flops.get(dtype)
+        if peak is None:
+            known = ", ".join(self.gpu.peak_flops)
+            raise InputError(
+                f"{self.gpu.name} has no published {dtype} peak, which {operator.part} of this "
+                f"model computes in; known: {known}"
+            )
+        return peak
+
+    def bandwidth(self, operator: Operator) -> float | None:
+        """Sustained bytes/s, or None where the profile does not model bytes."""
+        shares = self.profile.bandwidth
+        share = shares.get(operator.kind, shares.get("memory"))
+        return None if share is None else share * self.gpu.bandwidth_bytes_per_s
+
+    def time(self, operator: Operator) -> Timed:
+        """The larger of compute and memory time; energy at the power of what bounds it."""
+        compute_s: Number = 0.0
+        if operator.kind in COMPUTE_KINDS:
+            compute_s = operator.flops / self.rate(operator)
+        bandwidth = self.bandwidth(operator)
+        memory_s: Number = 0.0
+        if bandwidth is not None and operator.bytes is not None:
+            memory_s = operator.bytes / bandwidth
+        latency_s = larger(compute_s, memory_s)
+        power = self.profile.power_w
+        watts = power.get(operator.kind, power["memory"])
+        return Timed(
+            operator=operator,
+            compute_s=compute_s,
+            memory_s=memory_s,
+            latency_s=latency_s,
+            energy_j=latency_s * watts,
+        )
+
+    def stage(self, operators: Iterable[Operator]) -> StageTime:
+        """Operators run one after another; where calling them takes longer, the GPU waits.
+
+        Waiting is counted pass by pass, since a fast pass cannot lend time to a slow one.
+        """
+        timed = tuple(self.time(operator) for operator in operators)
+        latency: Number = 0.0
+        device: Number = 0.0
+        host: Number = 0.0
+        by_pass: dict[str, list[Timed]] = {}
+        for item in timed:
+            by_pass.setdefault(item.operator.source, []).append(item)
+        for items in by_pass.values():
+            device_s = sum(item.latency_s for item in items)
+            host_s = sum(item.operator.calls for item in items) * self.profile.host_s_per_call
+            latency = latency + larger(device_s, host_s)
+            device, host = device + device_s, host + host_s
+        energy = sum(item.energy_j for item in timed)
+        energy = energy + (latency - device) * self.profile.power_w["host"]
+        return StageTime(
+            device_s=device, host_s=host, latency_s=latency, energy_j=energy, operators=timed
+        )
+
+    def host(self) -> StageTime:
+        """What the host does once per video besides calling operators."""
+        seconds = self.profile.host_s_per_video
+        return StageTime(
+            device_s=0.0,
+            host_s=seconds,
+            latency_s=seconds,
+            energy_j=seconds * self.profile.power_w["host"],
+            operators=(),
+        )
+
+
+def interval(
+    profile: GpuProfile, model: str, quantity: str, value: Number
+) -> Mapping[str, tuple[Number, Number]]:
+    """Low and high ends by level: residuals of held-out rows, wider for models not fitted on."""
+    scope = "seen" if model in profile.seen else "unseen"
+    levels = profile.spread[scope][quantity]
+    return {level: (value * low, value * high) for level, (low, high) in levels.items()}
