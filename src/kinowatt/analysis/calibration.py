@@ -179,7 +179,8 @@ def student_spread(ratios: Sequence[float]) -> dict[str, tuple[float, float]]:
     found = {}
     for level in ("80", "95"):
         reach = float(stats.t.ppf(0.5 + float(level) / 200, n - 1)) * deviation
-        found[level] = (math.exp(mean - reach), math.exp(mean + reach))
+        low, high = math.exp(mean - reach), math.exp(mean + reach)
+        found[level] = (min(low, 1.0), max(high, 1.0))  # the point predicted stays inside
     return found
 
 

@@ -142,6 +142,37 @@ def _value(value: Any) -> str:
     return f"{value:.6g}"
 
 
+DATASHEET_TEXTS = {
+    "label": "datasheet peaks times the shares that the paper's H100 reached",
+    "kind": "datasheet",
+    "stack": "2025 stack, shares of one H100",
+    "data": (
+        "shares of h100-sxm/paper-corrected; 25 us per operator call (one H100 host, November 2026); "
+        "intervals: six figures of another laboratory on H100 and B200 (data/paper/other_labs.csv)"
+    ),
+    "warning": (
+        "not measured on this GPU: datasheet peaks times shares that an H100 reached; "
+        "a newer GPU may reach less (B200: about half), see the interval"
+    ),
+}
+HOST_S_PER_CALL = 25e-6
+_WHOLE = {"80": (1.0, 1.0), "95": (1.0, 1.0)}
+_NO_SPREAD = {
+    scope: {"latency": _WHOLE, "energy": _WHOLE} for scope in ("seen", "unseen")
+}  # until it is computed from the profile itself
+
+
+def datasheet(shares: GpuProfile) -> str:
+    """The profile of every GPU without one, as TOML: powers are shares of the power limit."""
+    limit = gpu("h100-sxm").power_limit_w
+    lines = [f"{name} = {_value(text)}" for name, text in DATASHEET_TEXTS.items()]
+    lines += ["seen = []", ""]
+    lines += _table("efficiency", shares.efficiency) + _table("bandwidth", shares.bandwidth)
+    lines += _table("power_share_of_limit", {k: w / limit for k, w in shares.power_w.items()})
+    host = {"seconds_per_call": HOST_S_PER_CALL, "seconds_per_video": shares.host_s_per_video}
+    return "\n".join([*lines, *_table("host", host)])
+
+
 def _with_spread(path: Path, spread: Mapping[str, Any]) -> str:
     text = path.read_text(encoding="utf-8")
     head = text[: text.index("[spread.")] if "[spread." in text else text + "\n"
@@ -150,15 +181,15 @@ def _with_spread(path: Path, spread: Mapping[str, Any]) -> str:
 
 def main() -> None:
     """Writes the three files."""
+    found = corrected()
     target = FOLDER / f"{CORRECTED}.toml"
-    target.write_text(render(corrected()), encoding="utf-8")
-    for name, spread in (
-        ("h100-sxm/paper.toml", published_spread()),
-        ("datasheet.toml", datasheet_spread()),
-    ):
-        path = FOLDER / name
+    target.write_text(render(found), encoding="utf-8")
+    sheet = FOLDER / "datasheet.toml"
+    sheet.write_text(datasheet(found) + render_spread(_NO_SPREAD), encoding="utf-8")
+    published = FOLDER / "h100-sxm/paper.toml"
+    for path, spread in ((published, published_spread()), (sheet, datasheet_spread())):
         path.write_text(_with_spread(path, spread), encoding="utf-8")
-    for path in (target, FOLDER / "h100-sxm/paper.toml", FOLDER / "datasheet.toml"):
+    for path in (target, published, sheet):
         tomllib.loads(path.read_text(encoding="utf-8"))
 
 

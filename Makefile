@@ -1,0 +1,80 @@
+# `make help` lists what there is. Every target sets up what it needs first.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+FULL := .venv
+LIGHT := .venv-light
+BIN := $(FULL)/bin
+OUT ?= out
+EVIDENCE := docs/evidence
+# A full environment serves the reproduction as well; a bare clone builds only the light one.
+PAPER := $(if $(wildcard $(FULL)/.ready),$(FULL),$(LIGHT))
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+$(FULL)/.ready: requirements.lock pyproject.toml
+	scripts/make_venv.sh full $(FULL)
+
+$(LIGHT)/.ready: requirements.lock pyproject.toml
+	scripts/make_venv.sh light $(LIGHT)
+
+.PHONY: setup
+setup: $(FULL)/.ready  ## the environment with every extra and tool
+
+.PHONY: test
+test: lint types tests docs  ## the whole gate: format, lint, types, imports, tests, docs
+
+.PHONY: lint
+lint: setup  ## format, lint and the order of imports
+	ruff format --check .
+	ruff check .
+	lint-imports --no-logo
+
+.PHONY: types
+types: setup  ## mypy --strict
+	mypy
+
+.PHONY: tests
+tests: setup  ## tests and the code blocks of README and docs, with coverage
+	pytest --cov --cov-report=
+	python scripts/branch_coverage.py kinowatt/theory 95
+
+.PHONY: docs
+docs: setup  ## the documentation as a site in site/
+	zensical build --strict --clean
+
+.PHONY: format
+format: setup  ## rewrite the sources as `make lint` wants them
+	ruff format .
+	ruff check --fix .
+
+.PHONY: torture
+torture: setup  ## what is too long for the gate (up to an hour); keeps its log
+	mkdir -p $(EVIDENCE)
+	pytest -m torture -v --durations=20 2>&1 | tee $(EVIDENCE)/torture.log
+
+.PHONY: reproduce
+reproduce: $(PAPER)/.ready  ## every table and figure of the paper, into out/
+	$(PAPER)/bin/kinowatt reproduce -o $(OUT)
+
+.PHONY: bench
+bench: setup  ## how fast it is, as ratios within one run
+	python -m benchmarks
+
+.PHONY: wheel
+wheel: setup  ## wheel and sdist, into dist/
+	hatchling build -d dist
+
+.PHONY: lock
+lock: setup  ## write requirements.lock from the environment, after `make test` passed in it
+	uv pip freeze --exclude-editable | grep -v '^pip==' \
+		| sed -E 's/^(torch==[0-9.]+)\+.*/\1/' > requirements.lock
+
+.PHONY: clean
+clean:  ## remove what was built; environments stay
+	rm -rf dist build site $(OUT) .coverage .mypy_cache .ruff_cache .pytest_cache \
+		.hypothesis .import_linter_cache
