@@ -26,7 +26,7 @@ POWER_W = 700.0
 # Table 6 (kernel volume, channels in and out, time grid, pixels per cell, number of convolutions):
 # two residual convolutions in the middle, three residual blocks of two convolutions per stage, of
 # which those of D2 take 192 and then 384 channels. Total at 720x1280x81: 3.97e14.
-_DECODER = (
+DECODER = (
     (27, 16, 384, 4, 8, 1),
     (27, 384, 384, 4, 8, 2),
     (27, 384, 384, 4, 8, 6),
@@ -84,7 +84,7 @@ def text_encoder_flops(*, as_coded: bool = False) -> float:
 def vae_convolution_flops(height_px: Number, width_px: Number, frames: Number) -> Number:
     """Eq. 11 over Table 6, once per video."""
     total: Number = 0.0
-    for kernel, cin, cout, time, space, count in _DECODER:
+    for kernel, cin, cout, time, space, count in DECODER:
         voxels = _ceil(frames / time) * (height_px / space) * (width_px / space)
         total = total + count * 2 * kernel * cin * cout * voxels
     return total

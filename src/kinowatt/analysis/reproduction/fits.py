@@ -1,0 +1,139 @@
+"""The paper's own fit redone, and the corrected predictions that tables and figures share."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from kinowatt.analysis.calibration import held_out_by_sweep, predicted
+from kinowatt.analysis.rows import PaperRow, mean_abs_pct, mean_signed_pct, paper_rows
+from kinowatt.analysis.shipped_profiles import CORRECTED, blank
+from kinowatt.errors import require_extra
+from kinowatt.facts.data import data_path
+from kinowatt.facts.gpus import gpu
+from kinowatt.facts.profiles import GpuProfile, profile
+from kinowatt.theory import paper
+from kinowatt.theory.predict import Estimate
+from kinowatt.units import joules_to_wh
+
+
+@lru_cache(maxsize=1)
+def published() -> dict[str, Any]:
+    """The paper's numbers as printed."""
+    text = data_path("paper/published.json").read_text(encoding="utf-8")
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+@lru_cache(maxsize=1)
+def corrected_profile() -> GpuProfile:
+    return profile(CORRECTED, gpu("h100-sxm"))
+
+
+def corrected(rows: Sequence[PaperRow]) -> Estimate:
+    """The corrected model at the rows' settings."""
+    return predicted(rows, corrected_profile())
+
+
+@lru_cache(maxsize=1)
+def held_out() -> tuple[Any, Any]:
+    """Each sweep by a fit on the other two: latencies and energies, refitted here."""
+    return held_out_by_sweep(blank())
+
+
+def as_published(rows: Sequence[PaperRow], quantity: str) -> list[float]:
+    """Latency in s or GPU energy in Wh by the paper's scripts (μ = 0.456, 700 W)."""
+    form = paper.latency_s if quantity == "latency" else paper.energy_wh
+    return [float(form(*_point(row), as_coded=True)) for row in rows]
+
+
+def _point(row: PaperRow) -> tuple[int, int, int, int]:
+    return row.height_px, row.width_px, row.frames, row.steps
+
+
+def measured(rows: Sequence[PaperRow], quantity: str) -> list[float]:
+    if quantity == "energy":
+        return [row.gpu_energy_wh for row in rows]
+    return [row.latency_s for row in rows if row.latency_s is not None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Errors:
+    """Mean absolute, mean signed and worst error in percent, over n rows."""
+
+    n: int
+    mean_abs_pct: float
+    mean_signed_pct: float
+    max_abs_pct: float
+
+
+def errors(predictions: Sequence[float], truth: Sequence[float]) -> Errors:
+    return Errors(
+        n=len(truth),
+        mean_abs_pct=mean_abs_pct(predictions, truth),
+        mean_signed_pct=mean_signed_pct(predictions, truth),
+        max_abs_pct=100 * max(abs(p / m - 1) for p, m in zip(predictions, truth, strict=True)),
+    )
+
+
+def published_errors(sweep: str, quantity: str, selection: str = "as_in_paper") -> Errors:
+    rows = paper_rows(sweep, selection)
+    return errors(as_published(rows, quantity), measured(rows, quantity))
+
+
+def corrected_errors(sweep: str, quantity: str, selection: str = "as_in_paper") -> Errors:
+    rows = paper_rows(sweep, selection)
+    result = corrected(rows)
+    values = result.latency_s if quantity == "latency" else joules_to_wh(result.energy_j)
+    return errors([*map(float, values)], measured(rows, quantity))
+
+
+def heldout_errors(sweep: str, quantity: str) -> Errors:
+    return errors(*held_out()[0 if quantity == "latency" else 1][sweep])
+
+
+@lru_cache(maxsize=1)
+def mu_fit() -> Mapping[str, Mapping[str, float]]:
+    """μ and overhead by least squares of latency on FLOPs: as the notebook coded it, and scaled.
+
+    100 frame counts (the 68 without a plotted latency take their plateau's), 14 resolutions, 200
+    step counts. With FLOPs around 1e17 beside a column of ones, `lstsq` drops the overhead (rank
+    1): "negligible overhead" is that artefact. In units of 1e15 FLOPs the rank is 2.
+    """
+    np: Any = require_extra("learn", "numpy")
+    rows = [*_filled_frames(), *paper_rows("resolution"), *paper_rows("steps", "all")]
+    flops = np.array([paper.total_flops(*_point(row), as_coded=True) for row in rows])
+    latency = np.array([row.latency_s for row in rows])
+    found = {}
+    for name, unit in (("as_coded", 1.0), ("scaled", 1e15)):
+        design = np.stack([flops / unit, np.ones(len(flops))], axis=1)
+        (slope, overhead), _, rank, _ = np.linalg.lstsq(design, latency, rcond=None)
+        residual = latency - design @ np.array([slope, overhead])
+        found[name] = {
+            "mu": float(unit / (slope * paper.PEAK_FLOPS)),
+            "overhead_s": float(overhead),
+            "rank": int(rank),
+            "r2": float(1 - (residual**2).sum() / ((latency - latency.mean()) ** 2).sum()),
+            "rows": len(rows),
+        }
+    return found
+
+
+def _filled_frames() -> list[PaperRow]:
+    """Every frame count with a latency; those never plotted take their plateau's mean."""
+    from dataclasses import replace
+
+    rows = paper_rows("frames", "all")
+    plateaus: dict[int, list[float]] = {}
+    for row in rows:
+        if row.latency_s is not None:
+            plateaus.setdefault(row.frames // 4, []).append(row.latency_s)
+    filled = []
+    for row in rows:
+        known = plateaus.get(row.frames // 4)
+        if row.latency_s is None and known:
+            filled.append(replace(row, latency_s=sum(known) / len(known)))
+        elif row.latency_s is not None:
+            filled.append(row)
+    return filled

@@ -1,0 +1,58 @@
+"""What a reproduction is made of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kinowatt.analysis.tables import Table
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claim:
+    """A claim of the paper with a verdict computed from data: holds, with correction, no."""
+
+    text: str
+    section: str
+    verdict: str
+    number: str
+    evidence: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """Something that the paper, its scripts or its data say against each other, before and after."""
+
+    title: str
+    quantity: str
+    before: str
+    after: str
+    explanation: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sweep:
+    """One scaling figure: measured points, and stacked predictions along the axis.
+
+    `stacks` by version ("published", "corrected") hold columns by operator; `latency_s` and
+    `energy_wh` share the order of `operators`.
+    """
+
+    name: str
+    axis: str
+    x: tuple[float, ...]
+    measured_x: tuple[float, ...]
+    measured_latency_s: tuple[float, ...]
+    measured_energy_wh: tuple[float, ...]
+    operators: tuple[str, ...]
+    stacks: Mapping[str, Mapping[str, Mapping[str, tuple[float, ...]]]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reproduction:
+    """Everything that the report shows."""
+
+    tables: tuple[Table, ...]
+    sweeps: tuple[Sweep, ...]
+    claims: tuple[Claim, ...]
+    findings: tuple[Finding, ...]
+    headline: Mapping[str, Any]

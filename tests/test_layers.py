@@ -1,0 +1,109 @@
+"""Imports run one way. The contract itself is in pyproject.toml; here it is shown to bite."""
+
+import ast
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+# Where a library may be imported at all; inside a function, unless the whole package is its home.
+HOMES = {
+    "click": {"app"},
+    "diffusers": {"lab"},
+    "jinja2": {"report"},
+    "matplotlib": {"report"},
+    "numpy": {"analysis", "lab", "report", "theory"},
+    "rich": {"app"},
+    "scipy": {"analysis", "lab"},
+    "torch": {"lab"},
+    "transformers": {"lab"},
+}
+AT_THE_TOP = {("click", "app"), ("rich", "app"), ("torch", "lab"), ("numpy", "lab")}
+
+
+def lint(folder: Path, root: Path) -> subprocess.CompletedProcess[str]:
+    """Import-linter's verdict on the package in `folder`, under the repo's contract."""
+    tool = Path(sys.executable).with_name("lint-imports")
+    command = [tool, "--config", root / "pyproject.toml", "--no-cache", "--no-logo"]
+    return subprocess.run(
+        command, cwd=folder, env={"PYTHONPATH": str(folder)}, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("package", "forbidden"),
+    [
+        ("theory", "kinowatt.analysis"),
+        ("facts", "kinowatt.theory"),
+        ("analysis", "kinowatt.report"),
+        ("report", "kinowatt.app"),
+        ("lab", "kinowatt.theory"),
+        ("theory", "kinowatt.lab"),
+    ],
+)
+def test_a_forbidden_import_is_detected(
+    package: str, forbidden: str, tmp_path: Path, root: Path
+) -> None:
+    shutil.copytree(
+        root / "src" / "kinowatt", tmp_path / "kinowatt", ignore=shutil.ignore_patterns("*.json")
+    )
+    with (tmp_path / "kinowatt" / package / "__init__.py").open("a", encoding="utf-8") as file:
+        file.write(f"import {forbidden}\n")
+    verdict = lint(tmp_path, root)
+    assert verdict.returncode == 1
+    assert "BROKEN" in verdict.stdout
+    assert forbidden in verdict.stdout
+
+
+def test_the_code_as_it_is_keeps_the_contract(root: Path) -> None:
+    verdict = lint(root / "src", root)
+    assert verdict.returncode == 0, verdict.stdout
+
+
+def imports(tree: ast.Module) -> list[tuple[str, bool]]:
+    """Every (library, whether at the top of the module) that a module imports."""
+    found = []
+    top = set(map(id, tree.body))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [(alias.name.partition(".")[0], id(node) in top) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.append((node.module.partition(".")[0], id(node) in top))
+    return found
+
+
+def strays(package: str, source: str) -> list[str]:
+    """Imports of heavy libraries that `source`, a module of `package`, may not make."""
+    found = []
+    for library, at_top in imports(ast.parse(source)):
+        if library in HOMES and package not in HOMES[library]:
+            found.append(f"{library} has no business in {package}")
+        elif library in HOMES and at_top and (library, package) not in AT_THE_TOP:
+            found.append(f"{library} is imported at the top of a module")
+    return found
+
+
+def test_heavy_libraries_stay_in_their_homes(root: Path) -> None:
+    package = root / "src" / "kinowatt"
+    found = {
+        str(path.relative_to(package)): wrong
+        for path in sorted(package.rglob("*.py"))
+        if (wrong := strays(path.relative_to(package).parts[0], path.read_text("utf-8")))
+    }
+    assert found == {}
+
+
+@pytest.mark.parametrize(
+    ("package", "source"),
+    [
+        ("theory", "def f():\n    import torch"),
+        ("theory", "import numpy"),
+        ("report", "from rich.table import Table"),
+        ("analysis", "from scipy.optimize import least_squares"),
+    ],
+)
+def test_a_stray_import_is_detected(package: str, source: str) -> None:
+    assert len(strays(package, source)) == 1
