@@ -52,6 +52,10 @@ format: setup  ## rewrite the sources as `make lint` wants them
 	ruff format .
 	ruff check --fix .
 
+.PHONY: refresh
+refresh: setup  ## rewrite outputs and tables in README and docs that no longer hold
+	python scripts/doc_blocks.py
+
 .PHONY: torture
 torture: setup  ## what is too long for the gate (up to an hour); keeps its log
 	mkdir -p $(EVIDENCE)

@@ -2,15 +2,17 @@
 
 import ast
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 import kinowatt
 
-HEAVY = frozenset(
-    "accelerate codecarbon diffusers fastapi gradio jinja2 matplotlib numpy pandas plotly psycopg "
-    "pyarrow pydantic ray rich scipy sqlalchemy torch transformers uvicorn".split()
-)
+HEAVY = {
+    *("accelerate", "codecarbon", "diffusers", "fastapi", "gradio", "jinja2", "matplotlib"),
+    *("numpy", "pandas", "plotly", "psycopg", "pyarrow", "pydantic", "ray", "rich", "scipy"),
+    *("sqlalchemy", "torch", "transformers", "uvicorn"),
+}
 PREDICT = "kinowatt.predict('wan2.1-t2v-1.3b', height_px=480, width_px=832).to_dict()"
 
 
@@ -43,8 +45,7 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 
 def test_type_checkers_see_the_names_that_exist_at_run_time() -> None:
-    with open(kinowatt.__file__, encoding="utf-8") as file:
-        tree = ast.parse(file.read())
+    tree = ast.parse(Path(kinowatt.__file__).read_text("utf-8"))
     blocks = [node for node in tree.body if isinstance(node, ast.If)]
     declared = {
         alias.asname or alias.name: f"{node.module}"

@@ -1,0 +1,123 @@
+"""What is built holds everything that is needed, and works far from the repo."""
+
+import os
+import subprocess
+import sys
+import tomllib
+import venv
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+DATA = {".toml", ".csv", ".json", ".jsonl"}
+PROOF = """
+import kinowatt
+from kinowatt.facts.data import data_path
+print(kinowatt.__file__)
+print(data_path("paper/wan_steps.csv"))
+print(kinowatt.predict("mochi-1-preview").latency_s > 0)
+"""
+# What each extra brings: a module that only it needs.
+BRINGS = {
+    "": "rich",
+    "learn": "scipy.optimize",
+    "report": "matplotlib.figure",
+    "measure": "diffusers",
+    "campaign": "sqlalchemy",
+    "serve": "fastapi",
+}
+
+
+def build(kind: str, root: Path, folder: Path) -> Path:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", kind, "-d", str(folder)]
+    subprocess.run(command, cwd=root, check=True, capture_output=True)
+    (built,) = folder.glob("kinowatt-*")
+    return built
+
+
+@pytest.fixture(scope="module")
+def wheel(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build("wheel", root, tmp_path_factory.mktemp("wheel"))
+
+
+def test_the_wheel_holds_code_facts_and_data_and_nothing_else(wheel: Path, root: Path) -> None:
+    names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    package = root / "src" / "kinowatt"
+    wanted = {
+        f"kinowatt/{path.relative_to(package)}"
+        for path in package.rglob("*")
+        if path.suffix in DATA | {".py", ".typed", ".html", ".css"}
+    }
+    wanted |= {
+        f"kinowatt/_data/{path.relative_to(root / 'data')}"
+        for path in (root / "data").rglob("*")
+        if path.is_file()
+    }
+    assert names == wanted
+
+
+def test_the_wheel_says_who_and_under_what_licence(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        info = {name.partition(".dist-info/")[2] for name in archive.namelist()}
+        metadata = next(name for name in archive.namelist() if name.endswith("/METADATA"))
+        text = archive.read(metadata).decode()
+    assert {"licenses/LICENSE", "licenses/NOTICE", "entry_points.txt"} <= info
+    assert "License-Expression: Apache-2.0" in text
+
+
+def test_the_wheel_predicts_without_the_checkout(
+    wheel: Path, tmp_path: Path, fresh_python: Callable[..., str]
+) -> None:
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    env = os.environ | {"PYTHONPATH": str(tmp_path / "site")}
+    package, data, predicted = fresh_python(PROOF, cwd=tmp_path, env=env).split()
+    assert Path(package).is_relative_to(tmp_path)
+    assert Path(data).is_relative_to(tmp_path)
+    assert predicted == "True"
+
+
+def test_the_lock_holds_every_requirement_and_no_address(root: Path) -> None:
+    lines = (root / "requirements.lock").read_text("utf-8").splitlines()
+    locked = dict(line.split("==") for line in lines)
+    project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"].values()
+    asked = [*project["dependencies"], *(need for extra in extras for need in extra)]
+    names = {need.partition(">=")[0].partition("[")[0] for need in asked} - {"kinowatt"}
+    assert names <= set(locked)
+    assert not [version for version in locked.values() if "+" in version or "/" in version]
+
+
+def empty_environment(folder: Path) -> Path:
+    venv.create(folder, with_pip=False)
+    return folder / "bin" / "python"
+
+
+def install(python: Path, what: str, root: Path) -> None:
+    """Installs with the locked versions, as a user would."""
+    uv = Path(sys.executable).with_name("uv")
+    lock = root / "requirements.lock"
+    env = os.environ | {"UV_FIND_LINKS": os.environ.get("PIP_FIND_LINKS", "").replace(" ", ",")}
+    command = [uv, "pip", "install", "-q", "--python", python, "-c", lock, what]
+    subprocess.run(command, env=env, check=True)
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("kind", ["wheel", "sdist"])
+def test_a_build_installs_into_an_empty_environment(kind: str, root: Path, tmp_path: Path) -> None:
+    python = empty_environment(tmp_path / "venv")
+    install(python, str(build(kind, root, tmp_path / "dist")), root)
+    done = subprocess.run([python, "-c", PROOF], cwd=tmp_path, check=True, capture_output=True)
+    assert done.stdout.decode().splitlines()[-1] == "True"
+    command = [python.with_name("kinowatt"), "predict", "wan-1.3b", "--json"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("extra", BRINGS)
+def test_each_extra_alone_works(extra: str, wheel: Path, root: Path, tmp_path: Path) -> None:
+    python = empty_environment(tmp_path / "venv")
+    install(python, f"kinowatt[{extra}] @ {wheel.as_uri()}" if extra else str(wheel), root)
+    code = f"import {BRINGS[extra]}\n{PROOF}"
+    subprocess.run([python, "-c", code], cwd=tmp_path, check=True)
