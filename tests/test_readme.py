@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from sybil import Sybil
+from sybil import Document, Sybil
 
 import doc_blocks
 
@@ -29,6 +29,11 @@ def test_links_and_pictures_exist(path: Path) -> None:
     assert dead == []
 
 
+def evaluate(document: Document) -> None:
+    for example in document.examples():
+        example.evaluate()
+
+
 @pytest.mark.parametrize(
     "block",
     [
@@ -44,8 +49,7 @@ def test_a_false_block_is_caught(block: str, sybil: Sybil, tmp_path: Path) -> No
     document = sybil.parse(page)
     document.namespace["folder"] = tmp_path
     with pytest.raises(Exception):  # noqa: B017, PT011 (whatever kind, it must not pass)
-        for example in document.examples():
-            example.evaluate()
+        evaluate(document)
 
 
 def test_an_ellipsis_stands_for_whole_lines_only() -> None:

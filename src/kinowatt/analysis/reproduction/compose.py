@@ -1,0 +1,32 @@
+"""Puts the reproduction together."""
+
+from typing import Any
+
+from kinowatt.analysis.reproduction.claims import all_claims
+from kinowatt.analysis.reproduction.findings import all_findings, floor_pct
+from kinowatt.analysis.reproduction.model import Reproduction
+from kinowatt.analysis.reproduction.paper_tables import all_tables
+from kinowatt.analysis.reproduction.sweeps import all_sweeps
+
+
+def compose() -> Reproduction:
+    """Everything recomputed from committed data."""
+    tables = all_tables()
+    sweeps = all_sweeps()
+    table3 = next(table for table in tables if table.name == "table3")
+    claims = all_claims(sweeps)
+    verdicts: dict[str, int] = {}
+    for claim in claims:
+        verdicts[claim.verdict] = verdicts.get(claim.verdict, 0) + 1
+    headline: dict[str, Any] = {
+        "table3": [dict(row) for row in table3.rows],
+        "floor_pct": floor_pct(),
+        "verdicts": verdicts,
+    }
+    return Reproduction(
+        tables=tables,
+        sweeps=sweeps,
+        claims=claims,
+        findings=all_findings(),
+        headline=headline,
+    )
