@@ -1,8 +1,9 @@
 """Kinowatt: what a generated video costs, before, while and after it is generated.
 
 Verbs: `predict` answers for one video, `predict_many` for arrays, `compare` for several models or
-GPUs, `scaling` along one axis, `levers` for what each knob would save. Nouns: `Prediction`,
-`ModelSpec`, `GpuSpec`, `GpuProfile`, `Workload`, `Operator`. Facts: `models`, `gpus`, `grids`.
+GPUs, `scaling` along one axis, `levers` for what each knob would save.
+Nouns: `Prediction`, `ModelSpec`, `GpuSpec`, `GpuProfile`, `GridIntensity`, `Workload`, `Operator`.
+Facts: `models`, `model`, `gpus`, `gpu`, `grids`, `grid`.
 Every error raised on purpose is a `KinowattError`; bad input is an `InputError`, a `ValueError`.
 
 Importing the package loads nothing; a name is looked up when it is first used.
@@ -14,39 +15,41 @@ from kinowatt.version import __version__
 
 TYPE_CHECKING = False  # typing's own costs as long to import as everything else here
 if TYPE_CHECKING:
-    from kinowatt.analysis.compare import compare, levers, scaling
-    from kinowatt.analysis.many import predict_many
-    from kinowatt.analysis.predict import predict
-    from kinowatt.analysis.prediction import Prediction
-    from kinowatt.errors import InputError, KinowattError
-    from kinowatt.facts.gpus import GpuSpec, gpu, gpus
-    from kinowatt.facts.grids import grid, grids
-    from kinowatt.facts.models import ModelSpec, model, models
-    from kinowatt.theory.operators import Operator
-    from kinowatt.theory.profile import GpuProfile
-    from kinowatt.theory.workload import Workload
+    from kinowatt.analysis.compare import compare as compare
+    from kinowatt.analysis.compare import levers as levers
+    from kinowatt.analysis.compare import scaling as scaling
+    from kinowatt.analysis.many import predict_many as predict_many
+    from kinowatt.analysis.predict import predict as predict
+    from kinowatt.analysis.prediction import Prediction as Prediction
+    from kinowatt.errors import InputError as InputError
+    from kinowatt.errors import KinowattError as KinowattError
+    from kinowatt.facts.gpus import GpuSpec as GpuSpec
+    from kinowatt.facts.gpus import gpu as gpu
+    from kinowatt.facts.gpus import gpus as gpus
+    from kinowatt.facts.grids import GridIntensity as GridIntensity
+    from kinowatt.facts.grids import grid as grid
+    from kinowatt.facts.grids import grids as grids
+    from kinowatt.facts.models import ModelSpec as ModelSpec
+    from kinowatt.facts.models import model as model
+    from kinowatt.facts.models import models as models
+    from kinowatt.facts.profiles import GpuProfile as GpuProfile
+    from kinowatt.theory.operators import Operator as Operator
+    from kinowatt.theory.workload import Workload as Workload
 
-_WHERE = {
-    "GpuProfile": "kinowatt.theory.profile",
-    "GpuSpec": "kinowatt.facts.gpus",
-    "InputError": "kinowatt.errors",
-    "KinowattError": "kinowatt.errors",
-    "ModelSpec": "kinowatt.facts.models",
-    "Operator": "kinowatt.theory.operators",
-    "Prediction": "kinowatt.analysis.prediction",
-    "Workload": "kinowatt.theory.workload",
-    "compare": "kinowatt.analysis.compare",
-    "gpu": "kinowatt.facts.gpus",
-    "gpus": "kinowatt.facts.gpus",
-    "grid": "kinowatt.facts.grids",
-    "grids": "kinowatt.facts.grids",
-    "levers": "kinowatt.analysis.compare",
-    "model": "kinowatt.facts.models",
-    "models": "kinowatt.facts.models",
-    "predict": "kinowatt.analysis.predict",
-    "predict_many": "kinowatt.analysis.many",
-    "scaling": "kinowatt.analysis.compare",
+_HOMES = {
+    "kinowatt.analysis.compare": ("compare", "levers", "scaling"),
+    "kinowatt.analysis.many": ("predict_many",),
+    "kinowatt.analysis.predict": ("predict",),
+    "kinowatt.analysis.prediction": ("Prediction",),
+    "kinowatt.errors": ("InputError", "KinowattError"),
+    "kinowatt.facts.gpus": ("GpuSpec", "gpu", "gpus"),
+    "kinowatt.facts.grids": ("GridIntensity", "grid", "grids"),
+    "kinowatt.facts.models": ("ModelSpec", "model", "models"),
+    "kinowatt.facts.profiles": ("GpuProfile",),
+    "kinowatt.theory.operators": ("Operator",),
+    "kinowatt.theory.workload": ("Workload",),
 }
+_WHERE = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = ["__version__", *_WHERE]  # noqa: PLE0604 (names, though the linter can't see them)
 
 
