@@ -6,6 +6,7 @@ from typing import Any
 
 from kinowatt.analysis.reproduction.model import Reproduction, Sweep
 from kinowatt.report.style import COLOURS, INK, MEASURED, SCOPES, plotting
+from kinowatt.units import format_number
 
 VERSIONS = {"published": "as published", "corrected": "corrected"}
 QUANTITIES = (("latency_s", "latency (s)"), ("energy_wh", "GPU energy (Wh)"))
@@ -65,14 +66,18 @@ def _sweep(plt: Any, data: Sweep) -> Any:
 
 def _stack(ax: Any, data: Sweep, version: str, quantity: str) -> None:
     stack = data.stacks[version][quantity]
+    columns = [stack[name] for name in data.operators]
+    x, stairs = data.x, data.name == "frames" and version == "corrected"
+    if stairs:  # a frame count holds until the next: the last step needs a width too
+        x, columns = (*x, x[-1] + 1), [(*column, column[-1]) for column in columns]
     ax.stackplot(
-        data.x,
-        [stack[name] for name in data.operators],
+        x,
+        columns,
         colors=[COLOURS[name] for name in data.operators],
         labels=data.operators,
         linewidth=0.3,
         edgecolor="white",
-        step="post" if data.name == "frames" and version == "corrected" else None,
+        step="post" if stairs else None,
     )
 
 
@@ -89,7 +94,7 @@ def _models(plt: Any, rows: Any) -> Any:
         (0.2, latency, COLOURS["MLP"], "latency (s), all stages"),
     ):
         bars = top.bar([i + offset for i in at], values, width=0.38, color=colour, label=label)
-        top.bar_label(bars, labels=[f"{v:.3g}" for v in values], fontsize=7, padding=1)
+        top.bar_label(bars, labels=[format_number(v) for v in values], fontsize=7, padding=1)
     printed = [row["recomputed_latency_s"] for row in ordered]
     top.scatter(
         [i + 0.2 for i in at], printed, marker="_", s=140, color=INK, zorder=5, label="as printed"
@@ -156,9 +161,9 @@ def _architecture(plt: Any) -> Any:
     arrow = {"arrowstyle": "->", "color": INK, "linewidth": 1.2}
     for start, end in ((0.33, 0.5), (1.52, 1.72), (3.2, 3.48), (4.7, 5.1)):
         ax.annotate("", xy=(end, 0.2), xytext=(start, 0.2), arrowprops=arrow)
-    loop = {**arrow, "connectionstyle": "arc3,rad=-0.9"}
-    ax.annotate("", xy=(2.15, 0.58), xytext=(2.75, 0.58), arrowprops=loop)
-    ax.text(2.45, 1.15, "S denoising steps", ha="center", fontsize=8)
-    ax.text(0.9, 1.15, "timestep MLP", ha="center", fontsize=8, style="italic")
-    ax.annotate("", xy=(1.9, 0.5), xytext=(1.25, 1.05), arrowprops={**arrow, "linewidth": 0.8})
+    loop = {**arrow, "connectionstyle": "arc3,rad=0.55"}
+    ax.annotate("", xy=(2.1, 0.62), xytext=(2.8, 0.62), arrowprops=loop)
+    ax.text(2.45, 1.1, "S denoising steps", ha="center", fontsize=8)
+    ax.text(1.0, 1.1, "timestep MLP", ha="center", fontsize=8, style="italic")
+    ax.annotate("", xy=(1.85, 0.45), xytext=(1.3, 1.02), arrowprops={**arrow, "linewidth": 0.8})
     return figure
