@@ -55,6 +55,8 @@ format: setup  ## rewrite the sources as `make lint` wants them
 .PHONY: refresh
 refresh: setup  ## rewrite outputs and tables in README and docs that no longer hold
 	python scripts/doc_blocks.py
+	kinowatt reproduce -o $(OUT) >/dev/null
+	cp $(OUT)/figures/figure3.png docs/images/overview.png
 
 .PHONY: torture
 torture: setup  ## what is too long for the gate (up to an hour); keeps its log

@@ -32,14 +32,27 @@ STAGE_NAMES = {
 }
 
 
+PIPE_WIDTH = 110  # of a table that goes to a file or another program
+ONLY_JSON = frozenset({"source", "data", "hub_id", "label", "licence", "suspect", "dtype"})
+WORDS = frozenset({"what it is", "lever", "change", "basis", "stack", "label", "default", "data"})
+
+
 def console() -> Console:
-    return Console(highlight=False)
+    found = Console(highlight=False)
+    return found if found.is_terminal else Console(highlight=False, width=PIPE_WIDTH)
 
 
 def _grid(title: str, *headers: str) -> Table:
+    """A table whose figures stay on one line; only columns of words fold."""
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
     for index, header in enumerate(headers):
-        table.add_column(header, justify="left" if index == 0 else "right", overflow="fold")
+        left = index == 0 or header in WORDS
+        table.add_column(
+            header,
+            justify="left" if left else "right",
+            overflow="fold",
+            no_wrap=header not in WORDS,
+        )
     return table
 
 
@@ -165,46 +178,41 @@ def explanation(found: Prediction) -> None:
 
 
 def comparison(found: Sequence[Prediction]) -> None:
-    table = _grid(
-        "Per video, and per second of video",
-        "model",
-        "GPU",
-        "runs",
-        "latency",
-        "95%",
-        "energy",
-        "memory",
-        "s per s",
-        "Wh per s",
-    )
+    one_gpu = len({row.gpu for row in found}) == 1
+    title = "Per video, and per second of video" + (f", on {found[0].gpu}" if one_gpu else "")
+    headers = ("model", "runs", "latency", "95%", "energy", "memory", "s/s", "Wh/s")
+    table = _grid(title, *(headers if one_gpu else ("model", "GPU", *headers[1:])))
     for row in found:
-        ran = row.workload["effective"]
-        seconds = row.workload["video_s"] * row.workload["batch_size"]
-        low, high = row.intervals["latency_s"]["95"]
-        energy = row.energy_wh["gpu"] or 0.0
-        memory = row.peak_memory_gib
-        table.add_row(
-            row.model,
-            row.gpu,
-            f"{ran['height_px']}x{ran['width_px']}x{ran['frames']:g}",
-            format_seconds(row.latency_s),
-            f"{format_seconds(low)} - {format_seconds(high)}",
-            format_wh(energy),
-            format_bytes(memory * GIB) if memory is not None else "-",
-            format_number(row.latency_s / seconds),
-            format_number(energy / seconds),
-        )
+        cells = _compared(row)
+        table.add_row(row.model, *(cells if one_gpu else (row.gpu, *cells)))
     out = console()
     out.print(table)
+    out.print(Text("s/s and Wh/s: per second of video.", style="dim"))
     for message in dict.fromkeys(w["message"] for row in found for w in row.warnings):
         out.print(Text(f"! {message}", style="yellow"))
+
+
+def _compared(row: Prediction) -> tuple[str, ...]:
+    ran = row.workload["effective"]
+    seconds = row.workload["video_s"] * row.workload["batch_size"]
+    low, high = row.intervals["latency_s"]["95"]
+    energy = row.energy_wh["gpu"] or 0.0
+    memory = row.peak_memory_gib
+    return (
+        f"{ran['height_px']}x{ran['width_px']}x{ran['frames']:g}",
+        format_seconds(row.latency_s),
+        f"{format_number(low)}-{format_number(high)} s",
+        format_wh(energy),
+        format_bytes(memory * GIB) if memory is not None else "-",
+        format_number(row.latency_s / seconds),
+        format_number(energy / seconds),
+    )
 
 
 def reasons(first: Prediction, other: Prediction, factors: Sequence[Factor]) -> None:
     ratio = other.latency_s / first.latency_s
     title = f"{other.model} on {other.gpu} / {first.model} on {first.gpu} = x{ratio:.3g}"
     table = _grid(title, "factor", "x", "what it is")
-    table.columns[2].justify = "left"
     for factor in factors:
         table.add_row(factor.name.replace("_", " "), f"{factor.factor:.3g}", factor.meaning)
     console().print(table)
@@ -212,7 +220,7 @@ def reasons(first: Prediction, other: Prediction, factors: Sequence[Factor]) -> 
 
 def scaling(model: str, axis: str, points: Sequence[ScalingPoint]) -> None:
     kinds = ("attention", "linear", "convolution")
-    headers = (axis, "latency", "exponent", "energy", "exponent", *kinds, "memory-bound")
+    headers = (axis, "latency", "exponent", "energy", "exponent", *kinds, "memory")
     table = _grid(f"{model} along {axis}", *headers)
     for point in points:
         known = [point.shares.get(kind, 0.0) for kind in kinds]
@@ -234,7 +242,6 @@ def _exponent(value: float | None) -> str:
 
 def levers(model: str, found: Sequence[Lever]) -> None:
     table = _grid(f"What would change for {model}", "lever", "change", "latency", "saves", "basis")
-    table.columns[1].justify = "left"
     for lever in found:
         saved = 1 - lever.factor
         words = format_percent(saved) if saved >= 0 else f"costs {format_percent(-saved)}"
@@ -243,15 +250,25 @@ def levers(model: str, found: Sequence[Lever]) -> None:
 
 
 def table(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Rows of a listing; nested values are left to --json."""
+    """Rows of a listing; nested values, sources and other long texts are left to --json."""
     if not rows:
         console().print("nothing")
         return
-    shown = [key for key, value in rows[0].items() if not isinstance(value, list | dict)]
-    grid = _grid(title, *(key.replace("_", " ") for key in shown))
+    shown = [
+        key
+        for key, value in rows[0].items()
+        if not isinstance(value, list | dict) and key not in ONLY_JSON
+    ]
+    grid = _grid(title, *(_header(key) for key in shown))
     for row in rows:
         grid.add_row(*(_cell(row.get(key)) for key in shown))
     console().print(grid)
+
+
+def _header(key: str) -> str:
+    """A column name on two lines where it is long."""
+    first, _, rest = key.partition("_")
+    return f"{first}\n{rest.replace('_', ' ')}" if len(key) > 8 and rest else key.replace("_", " ")
 
 
 def _cell(value: Any) -> str:

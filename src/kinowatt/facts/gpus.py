@@ -7,7 +7,7 @@ from typing import Any
 
 from kinowatt.errors import FactsError, unknown_name
 from kinowatt.facts.loading import fact_layers, number, read_toml
-from kinowatt.units import GB, GIB, TERA
+from kinowatt.units import TERA
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +33,7 @@ class GpuSpec:
     aliases: tuple[str, ...]
     peak_flops: Mapping[str, float]
     bandwidth_bytes_per_s: float
-    memory_gib: float  # datasheet GB (10^9 bytes) in GiB; what is usable is a little less
+    memory_gib: float  # as the driver reports; a context takes about half a GiB of it
     power_limit_w: float
     power_estimated: bool
     source: str
@@ -82,7 +82,7 @@ def _gpu(name: str, row: Mapping[str, Any]) -> GpuSpec:
         aliases=tuple(row.get("aliases", ())),
         peak_flops={dtype: _positive(peaks, dtype, where) * TERA for dtype in peaks},
         bandwidth_bytes_per_s=_positive(row, "bandwidth_tb_s", where) * TERA,
-        memory_gib=_positive(row, "memory_gb", where) * GB / GIB,
+        memory_gib=_positive(row, "memory_gib", where),
         power_limit_w=_positive(row, "power_limit_w", where),
         power_estimated=bool(row.get("power_estimated", False)),
         source=row["source"],

@@ -142,13 +142,24 @@ def model(name: str) -> ModelSpec:
 @lru_cache(maxsize=256)
 def _read(name: str) -> ModelSpec:
     path = model_files()[name]
-    raw = read_toml(path)
+    raw = _raw(name)
     try:
         return _model(name, raw)
     except KeyError as error:
         raise FactsError(f"{path.name}: field {error} is missing") from None
     except TypeError as error:
         raise FactsError(f"{path.name}: {error}") from None
+
+
+def _raw(name: str) -> dict[str, Any]:
+    """A model's TOML; one with a `base` says only what differs from that model."""
+    raw = read_toml(model_files()[name])
+    base = raw.pop("base", None)
+    if base is None:
+        return raw
+    if base not in model_files() or base == name:
+        raise unknown_name(f"base model of {name}", base, model_files())
+    return {**_raw(base), **raw}
 
 
 def _model(name: str, raw: Mapping[str, Any]) -> ModelSpec:
