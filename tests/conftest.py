@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -37,35 +37,25 @@ def _no_user_facts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KINOWATT_FACTS", raising=False)
 
 
+def forget_facts() -> None:
+    """Empties every cache of the package, so that the next look-up reads the files again."""
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] == "kinowatt":
+            for value in vars(module).values():
+                if hasattr(value, "cache_clear"):
+                    value.cache_clear()
+
+
 @pytest.fixture
-def user_facts(tmp_path, monkeypatch):
+def user_facts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A user's facts folder; every cache forgets what it knew before and after."""
-    from kinowatt.facts import components, gpus, grids, models, operator_tables, profiles, tables
-
-    caches = [
-        components.component,
-        components.component_files,
-        gpus.gpus,
-        gpus.gpu,
-        grids.grids,
-        models.models,
-        models.model,
-        models.model_files,
-        models._read,
-        operator_tables.operator_table,
-        profiles._load,
-        profiles.profile_files,
-        tables.prices,
-        tables.overheads,
-        tables.tasks,
-    ]
-
-    def clear():
-        for cache in caches:
-            cache.cache_clear()
-
     monkeypatch.setenv("KINOWATT_FACTS", str(tmp_path))
-    clear()
+    forget_facts()
     yield tmp_path
     monkeypatch.undo()
-    clear()
+    forget_facts()
+
+
+@pytest.fixture
+def forget() -> Callable[[], None]:
+    return forget_facts

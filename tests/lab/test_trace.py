@@ -134,7 +134,9 @@ def _check_classes(events, predicted) -> None:
             assert mine_calls[kind] == pytest.approx(total, rel=0.01), kind
 
 
-GATE = sorted(t for t in TABLES if "14b" not in t and t not in {"t5-xxl.float16", "cogvideox-vae.float16"})
+GATE = sorted(
+    t for t in TABLES if "14b" not in t and t not in {"t5-xxl.float16", "cogvideox-vae.float16"}
+)
 
 
 @pytest.mark.parametrize("table", GATE)

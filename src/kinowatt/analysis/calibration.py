@@ -121,7 +121,7 @@ def _fit_power(rows: Sequence[PaperRow], timed: GpuProfile, weight: Any) -> dict
 def seconds_by_kind(rows: Sequence[PaperRow], profile: GpuProfile) -> dict[str, Any]:
     """Seconds by what is busy, per row: linear, attention, convolution, memory, host."""
     result = predicted(rows, profile)
-    found: dict[str, Any] = {name: 0.0 for name in PRIOR_POWER_W}
+    found: dict[str, Any] = dict.fromkeys(PRIOR_POWER_W, 0.0)
     for stage in result.stages.values():
         for item in stage.operators:
             kind = item.operator.kind if item.operator.kind in COMPUTE_KINDS else "memory"
@@ -144,9 +144,10 @@ def held_out_by_sweep(base: GpuProfile) -> tuple[Held, Held]:
         training = [row for row in paper_rows() if row.sweep != sweep]
         test = paper_rows(sweep)
         result = predicted(test, with_fitted(base, fit(training, base)))
-        latency[sweep] = ([*map(float, result.latency_s)], [float(r.latency_s or 0) for r in test])
-        wh = joules_to_wh(result.energy_j)
-        energy[sweep] = ([*map(float, wh)], [row.gpu_energy_wh for row in test])
+        seconds: Any = result.latency_s
+        latency[sweep] = ([float(s) for s in seconds], [float(r.latency_s or 0) for r in test])
+        wh: Any = joules_to_wh(result.energy_j)
+        energy[sweep] = ([float(e) for e in wh], [row.gpu_energy_wh for row in test])
     return latency, energy
 
 

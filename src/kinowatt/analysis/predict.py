@@ -246,8 +246,11 @@ def _remedy(chosen: Scenario, result: Estimate) -> str:
     assert result.memory is not None
     need = f"needs {result.memory.peak_gib:.1f} GiB, {chosen.gpu.name} has "
     need += f"{chosen.gpu.memory_gib:.1f}"
-    ways = (("tiling on", {"tiling": True}), ("offload model", {"offload": "model"}))
-    ways += (("tiling on and offload model", {"tiling": True, "offload": "model"}),)
+    ways: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("tiling on", {"tiling": True}),
+        ("offload model", {"offload": "model"}),
+        ("tiling on and offload model", {"tiling": True, "offload": "model"}),
+    )
     for words, changes in ways:
         memory = estimate(replace(chosen, **changes), operator_table).memory
         if memory is not None and memory.peak_gib <= chosen.gpu.memory_gib:

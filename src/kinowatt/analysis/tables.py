@@ -35,8 +35,9 @@ class Table:
         """A GitHub table with rounded numbers, then the notes."""
         lines = [f"**{self.title}**", "", "| " + " | ".join(self.columns) + " |"]
         lines.append("|" + " --- |" * len(self.columns))
-        for row in self.rows:
-            lines.append("| " + " | ".join(cell(row.get(c)) for c in self.columns) + " |")
+        lines += [
+            "| " + " | ".join(cell(row.get(c)) for c in self.columns) + " |" for row in self.rows
+        ]
         lines += ["", *(f"- {note}" for note in self.notes)]
         return "\n".join(lines).rstrip() + "\n"
 

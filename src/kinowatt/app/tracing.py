@@ -104,12 +104,13 @@ def _base(configs: Mapping[str, Any], source: Path) -> ModelSpec:
     cls = denoiser.get("_class_name", "")
     known = {
         spec.component("denoiser").cls: spec
-        for spec in reversed(models().values())
+        for spec in reversed(list(models().values()))
         if spec.form == "traced"
     }
     if cls not in known:
         raise unknown_name("denoiser class", cls, known)
-    return known[cls]
+    found: ModelSpec = known[cls]
+    return found
 
 
 def _write_component(facts: Path, table: str, cls: str, library: str, config: Any) -> None:

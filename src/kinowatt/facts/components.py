@@ -66,7 +66,7 @@ def component(component_id: str) -> ComponentSpec:
 
 def with_nulls(config: Mapping[str, Any]) -> dict[str, Any]:
     """TOML has no null: fields listed under `_null` are null in the config file."""
-    found: dict[str, Any] = {name: None for name in config.get("_null", ())}
+    found: dict[str, Any] = dict.fromkeys(config.get("_null", ()))
     for name, value in config.items():
         if name != "_null":
             found[name] = with_nulls(value) if isinstance(value, Mapping) else value

@@ -56,7 +56,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def read_csv(path: Path, required: tuple[str, ...]) -> list[dict[str, str]]:
-    """Rows of a CSV file without its `#` comment lines; every required field is there and filled."""
+    """Rows of a CSV file without `#` comment lines; every required field is there and filled."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -72,7 +72,7 @@ def read_csv(path: Path, required: tuple[str, ...]) -> list[dict[str, str]]:
                 raise FactsError(f"{path.name}:{number}: field {field!r} is missing or empty")
         if None in row:
             raise FactsError(f"{path.name}:{number}: more fields than the header names")
-        rows.append({key: value for key, value in row.items()})
+        rows.append(dict(row))
     return rows
 
 

@@ -24,7 +24,8 @@ CAPTIONS = {
     ),
     "figure2": (
         "Figure 2. Resolution, 81 frames, 50 steps.",
-        "Areas: predicted by operator; points: the paper's measurements. Left the model as published, right corrected.",
+        "Areas: predicted by operator; points: the paper's measurements. "
+        "Left the model as published, right corrected.",
         "Stacked areas of latency and energy against megapixels with measured points",
     ),
     "figure3": (
@@ -39,7 +40,8 @@ CAPTIONS = {
     ),
     "figure5": (
         "Figure 5. Seven models at their settings.",
-        "LTX-Video's printed latency (black dash) is its first stage only. Standard deviations across prompts are below 1.2% and not visible.",
+        "LTX-Video's printed latency (black dash) is its first stage only. "
+        "Standard deviations across prompts are below 1.2% and not visible.",
         "Bars of GPU energy and latency of seven models, and shares of GPU, CPU and RAM energy",
     ),
 }

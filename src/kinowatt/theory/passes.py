@@ -72,7 +72,7 @@ def _blending(item: Pass, tiles: TileGrid, dtype: str) -> list[Operator]:
 
 
 def _pixel_frames(item: Pass) -> Number:
-    return item.symbols["pixel_frames"] if "pixel_frames" in item.symbols else 1
+    return item.symbols.get("pixel_frames", 1)
 
 
 def _pixels(tiles: TileGrid) -> Number:

@@ -85,7 +85,7 @@ def _joined(first: StageTime, second: StageTime) -> StageTime:
 
 def flops_by_part(operators: tuple[Operator, ...]) -> dict[str, Number]:
     """FLOPs by part of the model; the VAE decoder is one part, what is left is `other`."""
-    found: dict[str, Number] = {part: 0.0 for part in (*PARTS, "vae_decoder")}
+    found: dict[str, Number] = dict.fromkeys((*PARTS, "vae_decoder"), 0.0)
     for operator in operators:
         part = operator.part if operator.part in found else "other"
         found[part] = found[part] + operator.flops

@@ -11,7 +11,7 @@ Rewrite = Callable[[Sequence[Operator], str], list[Operator]]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Transform:
-    """`values` are what KEY=VALUE accepts (empty: a number); `basis` says where its effect is from."""
+    """`values`: what KEY=VALUE accepts (empty: a number); `basis`: where its effect is from."""
 
     key: str
     values: tuple[str, ...]

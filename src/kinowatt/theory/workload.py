@@ -65,7 +65,7 @@ def make_workload(model: ModelSpec, preset: str = "default", **asked: Number) ->
 
 
 def _checked(name: str, value: Number) -> Number:
-    if hasattr(value, "dtype") and getattr(value, "shape", ()):
+    if hasattr(value, "dtype") and value.shape:
         return _checked_array(name, value)
     if hasattr(value, "item"):  # a NumPy scalar
         value = value.item()
@@ -137,7 +137,7 @@ def _size_message(model: ModelSpec, name: str, value: float) -> str:
 
 def _first(values: Number, wrong: Number) -> float | None:
     """The first value for which `wrong` holds, of a number or an array."""
-    if hasattr(wrong, "ravel") and getattr(wrong, "shape", ()):
+    if hasattr(wrong, "ravel") and wrong.shape:
         if not wrong.any():
             return None
         flat = wrong.ravel()

@@ -85,8 +85,8 @@ def published_errors(sweep: str, quantity: str, selection: str = "as_in_paper") 
 def corrected_errors(sweep: str, quantity: str, selection: str = "as_in_paper") -> Errors:
     rows = paper_rows(sweep, selection)
     result = corrected(rows)
-    values = result.latency_s if quantity == "latency" else joules_to_wh(result.energy_j)
-    return errors([*map(float, values)], measured(rows, quantity))
+    values: Any = result.latency_s if quantity == "latency" else joules_to_wh(result.energy_j)
+    return errors([float(value) for value in values], measured(rows, quantity))
 
 
 def heldout_errors(sweep: str, quantity: str) -> Errors:

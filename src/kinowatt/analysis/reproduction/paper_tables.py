@@ -27,16 +27,15 @@ def table1() -> Table:
     coded = {**printed, "text_encoder": paper.text_encoder_flops(as_coded=True)}
     real = predict(WAN, preset="paper").flops
     truth: Mapping[str, float] = {**real, "vae_convolution": real["vae_decoder"]}
-    rows = []
-    for name in (*printed, "other"):
-        rows.append(
-            {
-                "operator": name,
-                "published_flops": float(printed.get(name, 0.0)),
-                "recomputed_flops": float(coded.get(name, 0.0)),
-                "corrected_flops": truth.get(name) if name != "vae_attention" else None,
-            }
-        )
+    rows: list[dict[str, Any]] = [
+        {
+            "operator": name,
+            "published_flops": float(printed.get(name, 0.0)),
+            "recomputed_flops": float(coded.get(name, 0.0)),
+            "corrected_flops": truth.get(name) if name != "vae_attention" else None,
+        }
+        for name in (*printed, "other")
+    ]
     total = {
         "operator": "total",
         "published_flops": float(sum(printed.values())),

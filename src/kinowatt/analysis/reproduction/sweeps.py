@@ -49,7 +49,7 @@ def sweep(name: str) -> Sweep:
     """One figure's data; the curve runs over every value of the axis."""
     rows = paper_rows(name, "all")
     rows.sort(key=axis_value)
-    shown = [row for row in paper_rows(name, "with_latency")]
+    shown = paper_rows(name, "with_latency")
     return Sweep(
         name=name,
         axis=AXES[name],
@@ -83,8 +83,8 @@ def _corrected(rows: Sequence[PaperRow]) -> dict[str, dict[str, tuple[float, ...
 
 def stacks_of(result: Estimate, size: int) -> dict[str, dict[str, tuple[float, ...]]]:
     """Seconds and Wh by operator group; waiting on the host is its own group."""
-    latency: dict[str, Any] = {name: 0.0 for name in OPERATORS}
-    energy: dict[str, Any] = {name: 0.0 for name in OPERATORS}
+    latency: dict[str, Any] = dict.fromkeys(OPERATORS, 0.0)
+    energy: dict[str, Any] = dict.fromkeys(OPERATORS, 0.0)
     for stage, time in result.stages.items():
         busy: Any = 0.0
         for item in time.operators:

@@ -114,9 +114,9 @@ class StorageLedger:
     """Sums the storages that are alive, in the allocator's 512-byte blocks."""
 
     def __init__(self, known: Iterator[torch.Tensor]) -> None:
-        from torch.multiprocessing.reductions import StorageWeakRef
+        from torch.multiprocessing import reductions
 
-        self._ref = StorageWeakRef
+        self._ref: Any = reductions.StorageWeakRef
         self._known = {t.untyped_storage()._cdata for t in known}
         self._alive: dict[int, tuple[Any, int]] = {}
         self.total = 0
@@ -142,7 +142,7 @@ class Recorder(TorchDispatchMode):
     """Collects an `Event` per operator call while it is active; `within` tracks the module path."""
 
     def __init__(self, module: torch.nn.Module) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.events: list[Event] = []
         self.paths: list[str] = []
         self.muted = 0
@@ -245,7 +245,7 @@ def _row_width(name: str, inputs: list[Any], outs: list[torch.Tensor]) -> int:
     if name == "rms_norm":
         return math.prod(inputs[1])
     if name == "native_group_norm":
-        batch, channels, space, groups = inputs[3:7]
+        _, channels, space, groups = inputs[3:7]
         return int(channels * space // groups)
     if name in KINDS["softmax"]:
         return int(outs[0].shape[-1])
@@ -300,7 +300,7 @@ class KeepWhole(TorchFunctionMode):
 
     def _rms_norm(
         self,
-        input: torch.Tensor,
+        input: torch.Tensor,  # noqa: A002 - torch calls it so
         normalized_shape: tuple[int, ...],
         weight: torch.Tensor | None = None,
         eps: float | None = None,
@@ -321,7 +321,7 @@ class KeepWhole(TorchFunctionMode):
         return out
 
     def _all(self, mask: torch.Tensor, **_: Any) -> torch.Tensor:
-        """`Is no token padding?` has no answer on `meta`; prompts are shorter than their padding."""
+        """`Is no token padding?` has no answer on `meta`; prompts are shorter than padding."""
         with self._muted():
             out = torch.zeros((), dtype=torch.bool, device="cpu")
         self.recorder.record("all", "reduce", [mask], out)

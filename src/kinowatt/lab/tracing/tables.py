@@ -81,7 +81,7 @@ def _with_checks(values: Mapping[str, Sequence[int]], adapter: Adapter) -> Itera
     """The grid that determines the fit, and two points outside it that must agree with it."""
     yield from _grid(values, adapter)
     for step in (1, 2):
-        outside = {
+        outside: dict[str, tuple[int, ...]] = {
             symbol: (v[-1] if symbol == adapter.loop else v[-1] + step * (v[-1] - v[-2]),)
             for symbol, v in values.items()
         }
