@@ -69,23 +69,23 @@ def names(rng: random.Random) -> Iterator[Bad]:
             yield rng.choice(MODELS), {mangled(option, rng) + "_": 1}
 
 
+WRONG_TYPES = {
+    **dict.fromkeys(FIELDS, NOT_NUMBERS),
+    **dict.fromkeys(("gpu", "profile", "preset", "recipe", "offload"), (*NOT_TEXT, "")),
+    **dict.fromkeys(MONEY, ("1", [1], b"1", True, 1j)),
+    "tiling": ("on", 1, 0, "yes", [], 2.5),
+    "what_if": ("linear=fp8", ["linear=fp8"], {"linear": 4}, {"": ""}, {None: None}, 5, 0, ""),
+    "embodied": ("no", 1, 0, [], 0.5),
+}
+
+
 def types(rng: random.Random) -> Iterator[Bad]:
     for model in MODELS:
-        for field in FIELDS:
-            for value in NOT_NUMBERS:
-                yield model, {field: value}
-        for option in ("gpu", "profile", "preset", "recipe", "offload"):
-            for value in NOT_TEXT[1:]:
-                yield model, {option: value}
-        for value in ("on", 1, 0, "yes", [], 2.5):
-            yield model, {"tiling": value}
-        for value in ("linear=fp8", ["linear=fp8"], {"linear": 4}, {"": ""}, {None: None}, 5):
-            yield model, {"what_if": value}
+        for name, values in WRONG_TYPES.items():
+            for value in rng.sample(values, len(values)):
+                yield model, {name: value}
     for value in NOT_TEXT:
         yield value, {}
-    for name in MONEY:
-        for value in ("1", [1], b"1", True, 1j):
-            yield rng.choice(MODELS), {name: value}
 
 
 def numbers(rng: random.Random) -> Iterator[Bad]:
@@ -211,8 +211,7 @@ def test_whatever_is_answered_is_finite_and_above_zero() -> None:
         }
         try:
             answer = kinowatt.predict(rng.choice(MODELS), gpu=rng.choice(("h100", "l4")), **asked)
-        except kinowatt.InputError as error:
-            assert untidy(str(error)) is None
+        except kinowatt.InputError:
             continue
         answered += 1
         assert all(math.isfinite(number) for number in numbers_in(answer.to_dict()))
