@@ -119,26 +119,27 @@ def assemble(chosen: Scenario, result: Estimate, accounting: Accounting) -> Pred
             "what_if": dict(chosen.what_if),
             **accounting.shown(),
         },
-        provenance={
-            "kind": "predicted",
-            "profile": chosen.profile.name,
-            "stack": chosen.profile.stack,
-            "data": chosen.profile.data,
-            "version": __version__,
-        },
+        provenance=_provenance(chosen),
         warnings=_warnings(chosen, result),
     )
+
+
+def _provenance(chosen: Scenario) -> dict[str, str]:
+    profile = chosen.profile
+    return {
+        "kind": "predicted",
+        "profile": profile.name,
+        "stack": profile.stack,
+        "data": profile.data,
+        "version": __version__,
+    }
 
 
 def _workload(chosen: Scenario, result: Estimate) -> dict[str, Any]:
     effective = asdict(result.plan.effective)
     asked = asdict(chosen.workload)
     whole = {key: int(value) if value == int(value) else value for key, value in effective.items()}
-    return {
-        **asked,
-        "video_s": effective["frames"] / asked["fps"],
-        "effective": whole,
-    }
+    return {**asked, "video_s": effective["frames"] / asked["fps"], "effective": whole}
 
 
 def _stages(result: Estimate) -> dict[str, dict[str, float | None]]:
