@@ -94,12 +94,11 @@ def empty_environment(folder: Path) -> Path:
     return folder / "bin" / "python"
 
 
-def install(python: Path, what: str, root: Path) -> None:
-    """Installs with the locked versions, as a user would."""
+def install(python: Path, what: str, *more: str | Path) -> None:
+    """Installs as a user would; `more` are options of the installer."""
     uv = Path(sys.executable).with_name("uv")
-    lock = root / "requirements.lock"
     env = os.environ | {"UV_FIND_LINKS": os.environ.get("PIP_FIND_LINKS", "").replace(" ", ",")}
-    command = [uv, "pip", "install", "-q", "--python", python, "-c", lock, what]
+    command = [uv, "pip", "install", "-q", "--python", python, *more, what]
     subprocess.run(command, env=env, check=True)
 
 
@@ -107,7 +106,8 @@ def install(python: Path, what: str, root: Path) -> None:
 @pytest.mark.parametrize("kind", ["wheel", "sdist"])
 def test_a_build_installs_into_an_empty_environment(kind: str, root: Path, tmp_path: Path) -> None:
     python = empty_environment(tmp_path / "venv")
-    install(python, str(build(kind, root, tmp_path / "dist")), root)
+    lock = root / "requirements.lock"
+    install(python, str(build(kind, root, tmp_path / "dist")), "-c", lock)
     done = subprocess.run([python, "-c", PROOF], cwd=tmp_path, check=True, capture_output=True)
     assert done.stdout.decode().splitlines()[-1] == "True"
     command = [python.with_name("kinowatt"), "predict", "wan-1.3b", "--json"]
@@ -118,6 +118,18 @@ def test_a_build_installs_into_an_empty_environment(kind: str, root: Path, tmp_p
 @pytest.mark.parametrize("extra", BRINGS)
 def test_each_extra_alone_works(extra: str, wheel: Path, root: Path, tmp_path: Path) -> None:
     python = empty_environment(tmp_path / "venv")
-    install(python, f"kinowatt[{extra}] @ {wheel.as_uri()}" if extra else str(wheel), root)
+    what = f"kinowatt[{extra}] @ {wheel.as_uri()}" if extra else str(wheel)
+    install(python, what, "-c", root / "requirements.lock")
     code = f"import {BRINGS[extra]}\n{PROOF}"
     subprocess.run([python, "-c", code], cwd=tmp_path, check=True)
+
+
+@pytest.mark.torture
+def test_the_lowest_versions_named_work(wheel: Path, tmp_path: Path) -> None:
+    python = empty_environment(tmp_path / "venv")
+    what = f"kinowatt[report] @ {wheel.as_uri()}"
+    install(python, what, "--resolution", "lowest-direct")
+    for command in (["predict", "wan-1.3b"], ["reproduce", "-o", "out"]):
+        tool = [python.with_name("kinowatt"), *command]
+        subprocess.run(tool, cwd=tmp_path, check=True, capture_output=True)
+    assert (tmp_path / "out" / "report.html").stat().st_size > 100_000

@@ -7,6 +7,7 @@ import pytest
 from sybil import Document, Sybil
 
 import doc_blocks
+import kinowatt
 
 LINK = re.compile(r"!?\[[^\]]*\]\((?!https?://|#|mailto:)([^)#\s]+)")
 
@@ -21,6 +22,13 @@ def test_every_table_is_shown_somewhere() -> None:
     text = "".join(path.read_text("utf-8") for path in doc_blocks.documents())
     for name in doc_blocks.TABLES:
         assert f"<!-- generated: {name} -->" in text
+
+
+def test_the_readme_counts_right(root: Path) -> None:
+    opening = " ".join((root / "README.md").read_text("utf-8").split()[:60])
+    checkpoints = [spec for spec in kinowatt.models().values() if spec.form != "paper"]
+    assert (len(checkpoints), len(kinowatt.gpus())) == (7, 16)
+    assert "Seven open text-to-video models, sixteen GPUs" in opening
 
 
 @pytest.mark.parametrize("path", doc_blocks.documents(), ids=lambda path: path.name)
