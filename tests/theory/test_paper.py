@@ -12,11 +12,11 @@ def test_token_length_is_unrounded() -> None:
 
 
 def test_operators_by_hand() -> None:
-    l, d, n, m = 76500.0, 2048, 32, 512
+    t, d, n, m = 76500.0, 2048, 32, 512
     found = paper.flops(*REFERENCE)
-    assert found["self_attention"] == 100 * n * (8 * l * d**2 + 4 * l**2 * d)
-    assert found["cross_attention"] == 100 * n * (4 * l * d**2 + 4 * m * d**2 + 4 * l * m * d)
-    assert found["mlp"] == 100 * n * 16 * l * d**2
+    assert found["self_attention"] == 100 * n * (8 * t * d**2 + 4 * t**2 * d)
+    assert found["cross_attention"] == 100 * n * (4 * t * d**2 + 4 * m * d**2 + 4 * t * m * d)
+    assert found["mlp"] == 100 * n * 16 * t * d**2
     assert found["timestep"] == 100 * (2 * 256 * d + 14 * d**2)
 
 

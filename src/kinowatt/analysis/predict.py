@@ -35,20 +35,20 @@ def scenario(model: str, gpu: str = DEFAULT_GPU, **given: Any) -> Scenario:
             raise unknown_name("setting", name, (*_OPTIONS, *_ACCOUNTING, *FIELDS))
     spec = find_model(_text("model", model))
     device = find_gpu(_text("gpu", gpu))
-    preset = spec.preset(_text("preset", given.get("preset") or "default"))
+    preset = spec.preset(_optional("preset", given) or "default")
     settings = {name: given[name] for name in FIELDS if given.get(name) is not None}
     tiling = preset.tiling if given.get("tiling") is None else given["tiling"]
     if not isinstance(tiling, bool):
-        raise InputError(f"tiling must be on or off, not {tiling!r}")
-    offload = given.get("offload") or preset.offload
+        raise InputError(f"tiling must be True or False (on or off), not {tiling!r:.80}")
+    offload = _optional("offload", given) or preset.offload
     if offload not in OFFLOADS:
         raise unknown_name("offload", offload, OFFLOADS)
     return Scenario(
         model=spec,
         gpu=device,
-        profile=find_profile(given.get("profile"), device),
+        profile=find_profile(_optional("profile", given), device),
         workload=make_workload(spec, preset.name, **settings),
-        recipe=spec.recipe(given.get("recipe"), preset),
+        recipe=spec.recipe(_optional("recipe", given), preset),
         tiling=tiling,
         offload=offload,
         what_if=_mapping(given.get("what_if")),
@@ -56,16 +56,20 @@ def scenario(model: str, gpu: str = DEFAULT_GPU, **given: Any) -> Scenario:
 
 
 def _text(name: str, value: object) -> str:
-    if not isinstance(value, str):
-        raise InputError(f"{name} must be a name, not {value!r}"[:120])
+    if not isinstance(value, str) or not value:
+        raise InputError(f"{name} must be a name, not {value!r:.80}")
     return value
+
+
+def _optional(name: str, given: Mapping[str, Any]) -> str | None:
+    return None if given.get(name) is None else _text(name, given[name])
 
 
 def _mapping(value: object) -> Mapping[str, str]:
     if value is None:
         return {}
     if not isinstance(value, Mapping):
-        raise InputError(f"what_if must be a mapping of KEY to VALUE, not {value!r}"[:120])
+        raise InputError(f"what_if must be a mapping of KEY to VALUE, not {value!r:.80}")
     return {str(key): str(item) for key, item in value.items()}
 
 

@@ -111,7 +111,12 @@ _RENAMED |= {"batch": "batch_size"}
 
 def settings(given: dict[str, Any]) -> dict[str, Any]:
     """Option values as `predict` names them; what was not given is left out."""
-    found = {_RENAMED.get(k, k): v for k, v in given.items() if v not in {None, False, ()}}
+    absent = (None, False, ())  # by identity: a zero is given, and refused where it must be
+    found = {
+        _RENAMED.get(name, name): value
+        for name, value in given.items()
+        if not any(value is nothing for nothing in absent)
+    }
     if "tiling" in found:
         found["tiling"] = found["tiling"] == "on"
     if "what_if" in found:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from kinowatt.errors import InputError
+from kinowatt.errors import FactsError, InputError
 from kinowatt.facts.operator_tables import OperatorTable, TableRow
 from kinowatt.theory.expressions import evaluate
 from kinowatt.theory.polynomial import Evaluator, Number, Polynomial, add, parse
@@ -69,7 +69,10 @@ def flops_per_call(kind: str, dims: Mapping[str, Number]) -> Number:
 @lru_cache(maxsize=64)
 def compiled(table: OperatorTable) -> tuple[tuple[str, tuple[CompiledRow, ...]], ...]:
     """The cases of a table, parsed, with rows that no profile tells apart summed up."""
-    return tuple((case.when, _merged(map(_compile, case.rows))) for case in table.cases)
+    try:
+        return tuple((case.when, _merged(map(_compile, case.rows))) for case in table.cases)
+    except InputError as error:
+        raise FactsError(f"{table.id}.json: {error}") from None
 
 
 def _compile(row: TableRow) -> CompiledRow:
