@@ -5,9 +5,15 @@ import importlib
 from collections.abc import Iterable
 from types import ModuleType
 
+LISTED = 24  # names that a message spells out; longer registries have a listing command
+
 
 class KinowattError(Exception):
     """Root of every error that Kinowatt raises on purpose; the command exits with 1."""
+
+    def __init__(self, message: str = "") -> None:
+        """Keeps the message on one line, whatever a name or a file put into it."""
+        super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in message))
 
 
 class InputError(KinowattError, ValueError):
@@ -19,7 +25,7 @@ class UnknownNameError(InputError):
 
 
 class FactsError(InputError):
-    """A fact file is malformed; the message starts with `FILE:LINE:` or `FILE:`."""
+    """A fact file is malformed; the message starts with `FILE:LINE:`, or `FILE:` without a line."""
 
 
 class MissingExtraError(KinowattError):
@@ -36,17 +42,25 @@ def nearest(name: str, options: Iterable[str]) -> str | None:
     return min(inside, key=len, default=None)
 
 
-def unknown_name(kind: str, name: object, options: Iterable[str]) -> UnknownNameError:
-    """`unknown model 'wan' (did you mean 'wan2.1-t2v-1.3b'?); one of: …`."""
+def unknown_name(
+    kind: str, name: object, options: Iterable[str], also: Iterable[str] = ()
+) -> UnknownNameError:
+    """`unknown model 'wan' (did you mean 'wan2.1-t2v-1.3b'?); one of: …`.
+
+    `also`: other names that work; they may be the nearest but are not listed.
+    """
     known = list(options)
-    guess = nearest(str(name), known)
+    guess = nearest(str(name), [*also, *known])
     hint = f" (did you mean {guess!r}?)" if guess else ""
     shown = str(name) if len(str(name)) <= 60 else str(name)[:57] + "…"
-    return UnknownNameError(f"unknown {kind} {shown!r}{hint}; one of: {', '.join(known)}")
+    more = f", … ({len(known)} in all)" if len(known) > LISTED else ""
+    return UnknownNameError(
+        f"unknown {kind} {shown!r}{hint}; one of: {', '.join(known[:LISTED])}{more}"
+    )
 
 
 def require_extra(extra: str, module: str) -> ModuleType:
-    """Imports a heavy module, or says which extra brings it."""
+    """Imports a heavy module, or says which extra brings it (`MissingExtraError`)."""
     try:
         return importlib.import_module(module)
     except ImportError as error:

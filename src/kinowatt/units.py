@@ -1,5 +1,7 @@
 """Every conversion of units, and how numbers are written for people."""
 
+import math
+
 JOULES_PER_WH = 3600.0
 GIB = 2**30
 TERA = 1e12
@@ -7,22 +9,39 @@ PETA = 1e15
 GRAMS_PER_KG = 1000.0
 WH_PER_KWH = 1000.0
 SECONDS_PER_HOUR = 3600.0
+SECONDS_PER_YEAR = 365.25 * 24 * SECONDS_PER_HOUR
+
+_WH = (("GWh", 1e9), ("MWh", 1e6), ("kWh", 1e3), ("Wh", 1.0))
+_FLOP = (("EFLOP", 1e18), ("PFLOP", PETA), ("TFLOP", TERA), ("GFLOP", 1e9), ("MFLOP", 1e6))
+_BYTES = (("TiB", 2.0**40), ("GiB", 2.0**30), ("MiB", 2.0**20), ("KiB", 2.0**10))
 
 
 def joules_to_wh(energy_j: float) -> float:
+    """Joules to watt-hours."""
     return energy_j / JOULES_PER_WH
 
 
 def wh_to_joules(energy_wh: float) -> float:
+    """Watt-hours to joules."""
     return energy_wh * JOULES_PER_WH
 
 
+def format_number(value: float) -> str:
+    """Three significant digits, all of a whole number: `0.115`, `78.8`, `1,336`."""
+    if value == 0:
+        return "0"
+    if abs(value) < 100:
+        value = float(f"{value:.2e}")  # 9.999 has three digits as 10.0, not as 10.00
+    decimals = max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{decimals}f}"
+
+
 def format_seconds(seconds: float) -> str:
-    """`0.68 s`, `42.0 s`, `6 min 38 s`, `2 h 05 min`."""
-    if seconds < 10:
-        return f"{seconds:.3g} s"
-    if seconds < 120:
-        return f"{seconds:.1f} s"
+    """`4.20 ms`, `0.680 s`, `42.0 s`, `1 min 38 s`, `2 h 05 min`."""
+    if 0 < abs(seconds) < 0.00999:
+        return f"{format_number(seconds * 1000)} ms"
+    if seconds < 59.95:
+        return f"{format_number(seconds)} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"
@@ -31,41 +50,20 @@ def format_seconds(seconds: float) -> str:
 
 
 def format_wh(energy_wh: float) -> str:
-    """`0.115 Wh`, `78.8 Wh`, `1.23 kWh`."""
-    if energy_wh >= WH_PER_KWH:
-        return f"{format_number(energy_wh / WH_PER_KWH)} kWh"
-    if energy_wh < 0.01:
+    """`7.40 mWh`, `0.115 Wh`, `78.8 Wh`, `1.23 kWh`."""
+    if 0 < abs(energy_wh) < 0.00999:
         return f"{format_number(energy_wh * 1000)} mWh"
-    return f"{format_number(energy_wh)} Wh"
-
-
-def format_number(value: float) -> str:
-    """Three significant digits without an exponent: `0.115`, `78.8`, `1,336`."""
-    if value == 0:
-        return "0"
-    if abs(value) >= 100:
-        return f"{value:,.0f}"
-    if abs(value) >= 10:
-        return f"{value:.1f}"
-    if abs(value) >= 1:
-        return f"{value:.2f}"
-    return f"{value:.3g}"
+    return _scaled(energy_wh, _WH)
 
 
 def format_flops(flops: float) -> str:
     """`11.2 GFLOP`, `28.6 PFLOP`."""
-    for unit, size in (("E", 1e18), ("P", PETA), ("T", TERA), ("G", 1e9)):
-        if abs(flops) >= size:
-            return f"{format_number(flops / size)} {unit}FLOP"
-    return f"{format_number(flops / 1e6)} MFLOP"
+    return _scaled(flops, _FLOP)
 
 
 def format_bytes(size_bytes: float) -> str:
     """`512 MiB`, `5.93 GiB`, `12.4 TiB`."""
-    for unit, size in (("TiB", 2**40), ("GiB", GIB)):
-        if abs(size_bytes) >= size:
-            return f"{format_number(size_bytes / size)} {unit}"
-    return f"{format_number(size_bytes / 2**20)} MiB"
+    return _scaled(size_bytes, _BYTES)
 
 
 def format_percent(share: float) -> str:
@@ -73,3 +71,15 @@ def format_percent(share: float) -> str:
     if 0 < share < 0.001:
         return "<0.1%"
     return f"{share * 100:.1f}%"
+
+
+def _scaled(value: float, units: tuple[tuple[str, float], ...]) -> str:
+    """In the largest unit of which there is at least one, else in the smallest."""
+    found = (unit for unit in units if _reaches(value, unit[1]))
+    name, size = next(found, units[-1])
+    return f"{format_number(value / size)} {name}"
+
+
+def _reaches(value: float, size: float) -> bool:
+    """Whether a value is at least `size` once it is written with three digits."""
+    return abs(float(f"{value / size:.2e}")) >= 1
