@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Table:
@@ -53,6 +55,6 @@ def cell(value: Any) -> str:
             return "0"
         if abs(value) >= 1e6 or abs(value) < 1e-3:
             mantissa, exponent = f"{value:.3e}".split("e")
-            return f"{mantissa}·10^{int(exponent)}"
+            return f"{mantissa}·10{str(int(exponent)).translate(SUPERSCRIPT)}"
         return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
     return str(value)
