@@ -5,9 +5,9 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 
-from kinowatt.facts.models import model
-from kinowatt.theory.recipe import plan
-from kinowatt.theory.workload import make_workload
+from kinowatt.facts.models import model  # noqa: E402
+from kinowatt.theory.recipe import plan  # noqa: E402
+from kinowatt.theory.workload import make_workload  # noqa: E402
 
 CASES = [
     ("wan2.1-t2v-1.3b", {"frames": 12, "steps": 2, "guidance_scale": 5.0}),
