@@ -77,8 +77,9 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON file that holds one object; `FactsError` names file and line."""
+    text = read_text(path)
     try:
-        found = json.loads(read_text(path))
+        found = json.loads(text)
     except json.JSONDecodeError as error:
         raise FactsError(f"{path.name}:{error.lineno}: not JSON: {error.msg}") from None
     except (ValueError, RecursionError) as error:
