@@ -71,7 +71,7 @@ def test_what_people_read(capsys) -> None:
     ("args", "message"),
     [
         (("predict", "wan-1.3"), "unknown model"),
-        (("predict", "wan-1.3b", "--gpu", "h1000"), "did you mean 'h100-"),
+        (("predict", "wan-1.3b", "--gpu", "h1000"), "did you mean 'h100"),
         (("predict", "wan-1.3b", "--height", "481"), "nearest: 480"),
         (("predict", "wan-1.3b", "--height", "tall"), "is not a valid float"),
         (("predict", "wan-1.3b", "--what-if", "fp8"), "KEY=VALUE"),

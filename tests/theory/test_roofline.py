@@ -46,6 +46,13 @@ def test_thresholds_are_where_intensity_equals_beta() -> None:
 
 def test_none_where_no_length_suffices() -> None:
     assert mlp_threshold(5000, 2) is None
+    most = 2 * 4 * 2048 / ((1 + 4) * 2)  # the intensity that activations alone allow
+    assert mlp_threshold(most, 2) is None
+    assert mlp_threshold(most * 0.999, 2) == pytest.approx(1000 * 4 * 2048 / 5, rel=0.01)
+
+
+def test_a_gpu_that_the_paper_has_not() -> None:
+    assert published_thresholds(gpus()["l40s"]) is None
 
 
 def test_dense_peaks_lower_the_suspect_ones() -> None:

@@ -1,0 +1,1 @@
+"""Sees facts and theory: predictions, comparisons, calibration, the paper's reproduction."""

@@ -63,7 +63,10 @@ def account(asked: Mapping[str, Any]) -> Accounting:
         if intensity is not None:
             raise InputError("give either grid or intensity, not both")
         intensity, name = grid(str(name)).g_per_kwh, grid(str(name)).code
-    embodied = _embodied() if asked.get("embodied") else None
+    wanted = asked.get("embodied")
+    if wanted is not None and not isinstance(wanted, bool):
+        raise InputError(f"embodied must be True or False, not {wanted!r:.80}")
+    embodied = _embodied() if wanted else None
     if embodied is not None and intensity is None:
         raise InputError("embodied needs grid or intensity: it is added to co2e_g")
     return Accounting(

@@ -65,6 +65,10 @@ def prediction(found: Prediction) -> None:
     out.print(_headline(found))
     out.print(_stage_table(found))
     out.print(Text(_equivalent(found), style="italic"))
+    if found.co2e_g is not None:
+        intensity = found.options["intensity_g_per_kwh"]
+        scope = found.options["co2e_scope"]
+        out.print(Text(f"CO2e: {scope}, at {intensity:g} g per kWh.", style="dim"))
     out.print(Text(f"Not included: {spec.not_included}.", style="dim"))
     for warning in found.warnings:
         out.print(Text(f"! {warning['message']}", style="yellow"))
@@ -105,7 +109,6 @@ def _headline(found: Prediction) -> Table:
         table.add_row("peak GPU memory", size, f"{fits} in {has}", "", "")
     table.add_row("work", format_flops(found.flops["total"]), "", "", "")
     if found.co2e_g is not None:
-        scope = found.options["co2e_scope"]
         grams = f"{format_number(found.co2e_g)} g"
         table.add_row(
             f"CO2e ({scope})", grams, "", "", f"{format_number(found.co2e_g / seconds)} g"

@@ -8,7 +8,7 @@ from typing import Any
 
 from kinowatt.errors import FactsError, InputError, unknown_name
 from kinowatt.facts.gpus import GpuSpec, gpus
-from kinowatt.facts.loading import SHIPPED, read_toml, user_folder
+from kinowatt.facts.loading import SHIPPED, number, read_toml, toml_place, user_folder
 
 LEVELS = ("80", "95")
 
@@ -90,6 +90,7 @@ def _load(name: str, gpu_name: str) -> GpuProfile:
 def read_profile(path: Path, name: str, gpu: GpuSpec) -> GpuProfile:
     """Parses one profile file for a GPU; powers of the datasheet profile scale with its limit."""
     raw = read_toml(path)
+    _check(path, raw)
     try:
         return GpuProfile(
             name=name,
@@ -105,11 +106,40 @@ def read_profile(path: Path, name: str, gpu: GpuSpec) -> GpuProfile:
             host_s_per_call=float(raw["host"]["seconds_per_call"]),
             host_s_per_video=float(raw["host"]["seconds_per_video"]),
             seen=tuple(raw.get("seen", ())),
-            spread=_spread(raw["spread"]),
+            spread=_spread(raw["spread"], path.name),
             warning=raw.get("warning", ""),
         )
     except KeyError as error:
         raise FactsError(f"{path.name}: field {error} is missing") from None
+    except (AttributeError, TypeError, ValueError) as error:
+        raise FactsError(f"{path.name}: {error}") from None
+
+
+_NUMBERS = {
+    "efficiency": ("linear", "attention", "convolution"),
+    "bandwidth": (),
+    "power_w": ("linear", "attention", "convolution", "memory", "host"),
+    "power_share_of_limit": ("linear", "attention", "convolution", "memory", "host"),
+    "host": ("seconds_per_call", "seconds_per_video"),
+}
+
+
+def _check(path: Path, raw: Mapping[str, Any]) -> None:
+    """Every table holds finite numbers from zero on, and the kinds that operators have."""
+    for table, needed in _NUMBERS.items():
+        values = raw.get(table)
+        if values is None:
+            continue
+        if not isinstance(values, Mapping):
+            raise FactsError(f"{path.name}: [{table}] is not a table")
+        for field in (*needed, *values):
+            where = toml_place(path, table, field)
+            if number(values, field, where) < 0:
+                raise FactsError(f"{where}: field {field!r} must not be below 0")
+        if table == "efficiency" and not all(values[field] > 0 for field in values):
+            raise FactsError(f"{path.name}: an efficiency must be above 0")
+    if "peak_flops" in raw and number(raw, "peak_flops", path.name) <= 0:
+        raise FactsError(f"{path.name}: field 'peak_flops' must be above 0")
 
 
 def _power(raw: Mapping[str, Any], gpu: GpuSpec) -> Mapping[str, float]:
@@ -120,11 +150,25 @@ def _power(raw: Mapping[str, Any], gpu: GpuSpec) -> Mapping[str, float]:
     return power
 
 
-def _spread(raw: Mapping[str, Any]) -> dict[str, dict[str, dict[str, tuple[float, float]]]]:
-    return {
-        scope: {
-            quantity: {level: (pair[0], pair[1]) for level, pair in levels.items()}
-            for quantity, levels in quantities.items()
-        }
-        for scope, quantities in raw.items()
-    }
+def _spread(
+    raw: Mapping[str, Any], name: str
+) -> dict[str, dict[str, dict[str, tuple[float, float]]]]:
+    """Both scopes, quantities and levels, as pairs of numbers around 1."""
+    found: dict[str, dict[str, dict[str, tuple[float, float]]]] = {}
+    for scope in ("seen", "unseen"):
+        found[scope] = {}
+        for quantity in ("latency", "energy"):
+            found[scope][quantity] = {}
+            for level in LEVELS:
+                where = f"{name}: [spread.{scope}.{quantity}]"
+                found[scope][quantity][level] = _pair(raw[scope][quantity][level], level, where)
+    return found
+
+
+def _pair(value: Any, level: str, where: str) -> tuple[float, float]:
+    if not isinstance(value, list) or len(value) != 2:
+        raise FactsError(f"{where}: field {level!r} must be two numbers")
+    low, high = (number({level: end}, level, where) for end in value)
+    if not 0 < low <= 1 <= high:
+        raise FactsError(f"{where}: field {level!r} must be a pair around 1, not {value}")
+    return low, high

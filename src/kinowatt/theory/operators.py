@@ -127,7 +127,10 @@ def table_operators(
         if _never(weight):
             continue
         evaluator = Evaluator(values)
-        operators += [_operator(row, evaluator, stage, source, times * weight) for row in rows]
+        try:
+            operators += [_operator(row, evaluator, stage, source, times * weight) for row in rows]
+        except InputError as error:
+            raise FactsError(f"{table.id}.json: {error}") from None
     if not _never(undecided):
         raise InputError(f"operator table {table.id} has no case for {dict(symbols)}")
     return operators

@@ -1,0 +1,1 @@
+"""How operators are read off a module: recording, fitting, merging, writing."""
