@@ -110,9 +110,7 @@ def _headline(found: Prediction) -> Table:
     table.add_row("work", format_flops(found.flops["total"]), "", "", "")
     if found.co2e_g is not None:
         grams = f"{format_number(found.co2e_g)} g"
-        table.add_row(
-            f"CO2e ({scope})", grams, "", "", f"{format_number(found.co2e_g / seconds)} g"
-        )
+        table.add_row("CO2e", grams, "", "", f"{format_number(found.co2e_g / seconds)} g")
     if found.cost_usd is not None:
         table.add_row(
             "GPU time", f"${found.cost_usd:.4f}", "", "", f"${found.cost_usd / seconds:.4f}"
