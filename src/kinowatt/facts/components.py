@@ -14,12 +14,15 @@ from kinowatt.facts.loading import fact_files, read_toml
 class Tiling:
     """How `enable_tiling()` cuts a latent: tile and stride along height and width, in latents.
 
-    `scale` is pixels per latent. Source: the class's tile_sample_min and stride defaults.
+    `scale` is pixels per latent. `frame_calls`: kinds of operators that tiled decoding calls for
+    every latent frame and whole decoding once. Source: the class's tile_sample_min and stride
+    defaults, and its tiled_decode.
     """
 
     tile: tuple[int, int]
     stride: tuple[int, int]
     scale: int
+    frame_calls: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -78,4 +81,9 @@ def _tiling(raw: Mapping[str, Any] | None) -> Tiling | None:
         return None
     height, width = raw["tile"]
     down, right = raw["stride"]
-    return Tiling(tile=(height, width), stride=(down, right), scale=raw["scale"])
+    return Tiling(
+        tile=(height, width),
+        stride=(down, right),
+        scale=raw["scale"],
+        frame_calls=tuple(raw.get("frame_calls", ())),
+    )

@@ -14,8 +14,8 @@ from kinowatt.theory.workload import Workload
 
 Number = Any
 Tables = Callable[[str], OperatorTable]
-# of each blended line: two products, their sum, and the copy into the tile
-_BLEND_CALLS, _BLEND_MOVES = 4, 9
+# of each blended line: two products and their sum (7 moves of it), and the copy into the tile (2)
+_BLEND: Mapping[str, tuple[int, int]] = {"pointwise": (3, 7), "copy": (1, 2)}
 # one more read and write to crop and to join a row, and again to join the rows
 _JOIN_MOVES = 4
 
@@ -55,20 +55,31 @@ def _blending(item: Pass, tiles: TileGrid, dtype: str) -> list[Operator]:
     cost = seams(tiles, pixel_frames)
     size = ITEM_BYTES[dtype]
     pixels = _pixels(tiles) * pixel_frames * RGB
-    blend = _memory_operator(item.stage, item.name, "pointwise", dtype)
-    join = _memory_operator(item.stage, item.name, "copy", dtype)
-    return [
+    base = _memory_operator(item.stage, item.name, "copy", dtype)
+    found = [
         replace(
-            blend,
-            calls=_BLEND_CALLS * cost.lines * item.calls,
-            bytes=_BLEND_MOVES * cost.elements * size * videos,
-        ),
-        replace(
-            join,
-            calls=(tiles.rows.tiles + 1) * item.calls,
-            bytes=_JOIN_MOVES * pixels * size * videos,
-        ),
+            base,
+            kind=kind,
+            op=kind,
+            calls=calls * cost.lines * item.calls,
+            bytes=moves * cost.elements * size * videos,
+        )
+        for kind, (calls, moves) in _BLEND.items()
     ]
+    joins = (tiles.rows.tiles + 1) * item.calls
+    found.append(replace(base, calls=joins, bytes=_JOIN_MOVES * pixels * size * videos))
+    again = tiles.rows.tiles * tiles.columns.tiles * (item.symbols.get("f", 1) - 1) * item.calls
+    found += [
+        replace(base, kind=kind, op=kind, dims=_NO_WORK.get(kind, base.dims), calls=again)
+        for kind in tiles.tiling.frame_calls
+    ]
+    return found
+
+
+# FLOPs and bytes of these calls are in the table already: there as one call, here as one a frame
+_NO_WORK: Mapping[str, Mapping[str, int]] = {
+    "convolution": {"voxels": 0, "cin": 0, "cout": 0, "kernel": 0}
+}
 
 
 def _pixel_frames(item: Pass) -> Number:
