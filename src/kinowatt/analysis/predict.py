@@ -1,6 +1,6 @@
 """The verbs `predict` and `predict_many`: look facts up, call the theory, assemble the answer."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -153,7 +153,7 @@ def _stages(result: Estimate) -> dict[str, dict[str, float | None]]:
             "latency_s": stage.latency_s,
             "energy_wh": joules_to_wh(stage.energy_j),
             "flops": sum(item.operator.flops for item in stage.operators),
-            "calls": sum(item.operator.calls for item in stage.operators),
+            "calls": _calls(stage.operators),
             "peak_memory_gib": peaks.get(name),
         }
         for name, stage in result.stages.items()
@@ -169,8 +169,16 @@ def _operators(chosen: Scenario, result: Estimate) -> dict[str, dict[str, Any]]:
     return {kind: _kind(items, clock) for kind, items in by_kind.items()}
 
 
+def _calls(items: Iterable[Timed]) -> float | None:
+    """Operator calls in all; None where a published model states neither bytes nor calls."""
+    operators = [item.operator for item in items]
+    if any(operator.bytes is None for operator in operators):
+        return None
+    return float(sum(operator.calls for operator in operators))
+
+
 def _kind(items: list[Timed], clock: Clock) -> dict[str, Any]:
-    calls = sum(item.operator.calls for item in items)
+    calls = _calls(items)
     latency_s = sum(item.latency_s for item in items)
     stated = [item.operator.bytes for item in items if item.operator.bytes is not None]
     return {
@@ -179,7 +187,7 @@ def _kind(items: list[Timed], clock: Clock) -> dict[str, Any]:
         "flops": sum(item.operator.flops for item in items),
         "bytes": sum(stated) if stated else None,
         "calls": calls,
-        "bound": _bound(items, latency_s, calls * clock.profile.host_s_per_call),
+        "bound": _bound(items, latency_s, (calls or 0) * clock.profile.host_s_per_call),
     }
 
 

@@ -10,10 +10,13 @@ from rich.text import Text
 
 from kinowatt.analysis.compare import Factor, Lever, ScalingPoint
 from kinowatt.analysis.prediction import Prediction
+from kinowatt.facts.gpus import gpu as find_gpu
 from kinowatt.facts.models import model as find_model
+from kinowatt.facts.profiles import profile as find_profile
 from kinowatt.facts.tables import tasks
 from kinowatt.units import (
     GIB,
+    TERA,
     format_bytes,
     format_flops,
     format_number,
@@ -153,29 +156,48 @@ def _equivalent(found: Prediction) -> str:
 
 def explanation(found: Prediction) -> None:
     """Each formula with its numbers."""
-    table = _grid("How", "operators", "FLOPs", "bytes", "calls", "seconds", "bound by")
+    profile = find_profile(found.profile, find_gpu(found.gpu))
+    headers = ("operators", "FLOPs", "bytes", "calls", "seconds", "sustained", "bound by")
+    table = _grid("How", *headers)
     for kind, row in sorted(found.operators.items(), key=lambda item: -item[1]["latency_s"]):
         nbytes = row["bytes"]
         table.add_row(
             kind,
             format_flops(row["flops"]) if row["flops"] else "-",
             format_bytes(nbytes) if nbytes is not None else "not stated",
-            f"{row['calls']:,.0f}",
+            "not stated" if row["calls"] is None else f"{row['calls']:,.0f}",
             f"{row['latency_s']:.3f}",
+            _sustained(row),
             row["bound"],
         )
     out = console()
     out.print(table)
+    shares = ", ".join(f"{kind} {share:.3g}" for kind, share in profile.efficiency.items())
+    moved = ", ".join(f"{kind} {share:.3g}" for kind, share in profile.bandwidth.items()) or "none"
+    watts = ", ".join(f"{kind} {power:.0f} W" for kind, power in profile.power_w.items())
     effective = found.workload["effective"]
     out.print(
-        "seconds of an operator = max(FLOPs / (efficiency x dense peak), bytes / (share x bandwidth))\n"
-        "seconds of a stage = max(sum over its operators, calls x host seconds per call)\n"
+        "seconds of an operator = max(FLOPs / (share x dense peak), bytes / (share x bandwidth))\n"
+        f"  shares of the dense peak: {shares}; of the bandwidth: {moved}\n"
+        "seconds of a pass = max(sum over its operators, calls x host seconds per call "
+        f"= {profile.host_s_per_call * 1e6:g} us)\n"
+        f"  once per video on the host: {profile.host_s_per_video:.3g} s\n"
         f"latency = sum of stages = {found.latency_s:.3f} s\n"
         f"GPU energy = sum of seconds x watts by what is busy = {found.energy_wh['gpu']:.4f} Wh\n"
+        f"  {watts}\n"
         f"tokens = {effective['tokens']:g} from {effective['latent_frames']:g} latent frames of "
         f"{effective['height_px']}x{effective['width_px']} pixels\n"
         f"profile {found.profile}: {found.provenance['data']}"
     )
+
+
+def _sustained(row: Mapping[str, Any]) -> str:
+    """What the seconds come to: TFLOP/s where compute-bound, TB/s where memory-bound."""
+    if not row["latency_s"]:
+        return "-"
+    if row["bound"] == "compute":
+        return f"{row['flops'] / row['latency_s'] / TERA:.0f} TFLOP/s"
+    return f"{row['bytes'] / row['latency_s'] / TERA:.2f} TB/s" if row["bytes"] else "-"
 
 
 def comparison(found: Sequence[Prediction]) -> None:
