@@ -64,6 +64,9 @@ def test_shape_of_the_answer(name: str) -> None:
     assert math.isclose(
         sum(stage["energy_wh"] for stage in found["stages"].values()), found["energy_wh"]["gpu"]
     )
+    denoiser = found["stages"]["denoiser"]
+    first = next(item for item in found["passes"] if item["stage"] == "denoiser")
+    assert denoiser["forward_s"] == pytest.approx(first["latency_s"] / first["calls"])
     assert found["energy_wh"]["cpu"] is None
     assert found["energy_wh"]["ram"] is None
     assert found["provenance"]["kind"] == "predicted"

@@ -106,7 +106,6 @@ def assemble(chosen: Scenario, result: Estimate, accounting: Accounting) -> Pred
         operators=_operators(chosen, result),
         passes=_passes(chosen, result),
         latency_s=result.latency_s,
-        forward_s=_forward_s(result),
         energy_wh={"gpu": energy_wh, "cpu": None, "ram": None},
         power_w=result.energy_j / result.latency_s,
         peak_memory_gib=result.memory.peak_gib if result.memory else None,
@@ -148,7 +147,7 @@ def _workload(chosen: Scenario, result: Estimate) -> dict[str, Any]:
 
 def _stages(result: Estimate) -> dict[str, dict[str, float | None]]:
     peaks = result.memory.stages_gib if result.memory else {}
-    return {
+    stages: dict[str, dict[str, float | None]] = {
         name: {
             "latency_s": stage.latency_s,
             "energy_wh": joules_to_wh(stage.energy_j),
@@ -158,6 +157,8 @@ def _stages(result: Estimate) -> dict[str, dict[str, float | None]]:
         }
         for name, stage in result.stages.items()
     }
+    stages["denoiser"]["forward_s"] = _forward_s(result)
+    return stages
 
 
 def _operators(chosen: Scenario, result: Estimate) -> dict[str, dict[str, Any]]:
@@ -220,7 +221,7 @@ def _passes(chosen: Scenario, result: Estimate) -> tuple[dict[str, Any], ...]:
     return tuple(found)
 
 
-def _forward_s(result: Estimate) -> float | None:
+def _forward_s(result: Estimate) -> float:
     """Seconds of one call of the first denoising pass."""
     first = next(item for item in result.plan.passes if item.stage == "denoiser")
     stage: StageTime = result.stages["denoiser"]

@@ -25,7 +25,6 @@ class Prediction:
     operators: Mapping[str, Mapping[str, Any]]
     passes: tuple[Mapping[str, Any], ...]
     latency_s: float
-    forward_s: float | None
     energy_wh: Mapping[str, float | None]
     power_w: float
     peak_memory_gib: float | None

@@ -9,6 +9,7 @@ from kinowatt.facts.operator_tables import OperatorTable
 from kinowatt.theory import paper
 from kinowatt.theory.operators import ITEM_BYTES, Operator, table_operators
 from kinowatt.theory.recipe import Pass, Plan
+from kinowatt.theory.splitting import split
 from kinowatt.theory.tiling import RGB, TileGrid, seams
 from kinowatt.theory.workload import Workload
 
@@ -36,16 +37,25 @@ def pass_operators(model: ModelSpec, item: Pass, tables: Tables) -> list[Operato
     """The operators of all calls of one pass."""
     table = tables(model.table(item.component))
     if item.tiles is None:
-        return table_operators(table, item.symbols, item.stage, item.name, item.calls)
+        return _run(table, item, item.symbols, item.calls)
     operators: list[Operator] = []
     for rows, h in item.tiles.rows.groups:
         for columns, w in item.tiles.columns.groups:
             times = item.calls * rows * columns
             if not hasattr(times, "shape") and not times:
                 continue
-            symbols = {**item.symbols, "h": h, "w": w}
-            operators += table_operators(table, symbols, item.stage, item.name, times)
+            operators += _run(table, item, {**item.symbols, "h": h, "w": w}, times)
     return operators + _blending(item, item.tiles, table.dtype)
+
+
+def _run(
+    table: OperatorTable, item: Pass, symbols: Mapping[str, Number], times: Number
+) -> list[Operator]:
+    """The table's operators, with the convolutions that run in pieces cut."""
+    found: list[Operator] = []
+    for operator in table_operators(table, symbols, item.stage, item.name, times):
+        found += split(operator) if "input" in operator.dims else [operator]
+    return found
 
 
 def _blending(item: Pass, tiles: TileGrid, dtype: str) -> list[Operator]:

@@ -37,7 +37,8 @@ class Adapter:
     values per symbol. `loop`: the symbol that changes the operator sequence (a Python loop over
     it), with the residue classes in which the counts are affine. `fixed`: symbols that the
     pipeline never varies. `special`: points whose operator sequence differs, with their condition.
-    `large`: sizes that people run, at which the peak of live bytes is fitted.
+    `large`: sizes that people run, at which the peak of live bytes is fitted. `splits`: its
+    convolutions run in pieces where their input exceeds 2 GiB.
     """
 
     call: Callable[[torch.nn.Module, torch.dtype, Point], Call]
@@ -50,6 +51,7 @@ class Adapter:
     derived: Mapping[str, str] = field(default_factory=dict)
     special: Callable[[Mapping[str, Any]], list[tuple[str, Values]]] = lambda config: []
     large: Values = field(default_factory=dict)
+    splits: bool = False
 
     def derive(self, point: Point) -> dict[str, int]:
         """Values of the derived symbols, whose expressions also travel with the table."""
@@ -328,6 +330,7 @@ ADAPTERS: Mapping[str, Adapter] = {
         periods=(("f == 1", (1,)), ("f == 2", (2,)), ("f >= 3", (3, 4, 5, 7))),
     ),
     "AutoencoderKLCogVideoX": Adapter(
+        splits=True,
         large={**_LARGE, "h": (24, 40, 60), "w": (32, 60, 90)},
         call=_decoder,
         values=_FRAME_LOOP,
@@ -345,6 +348,7 @@ ADAPTERS: Mapping[str, Adapter] = {
         values={"f": (3, 5), "h": (4, 6), "w": (6, 8), "b": (1, 2, 3)},
     ),
     "AutoencoderKLMochi": Adapter(
+        splits=True,
         large=_LARGE,
         special=lambda config: [("f == 1", {"f": (1,), "b": (1, 2, 3, 5, 9, 11)})],
         call=_decoder,

@@ -81,7 +81,8 @@ class Event:
     """One operator call.
 
     `dims` depend on the kind: linear batch, m, k, n; attention batch, heads, q, kv, head;
-    convolution voxels, cin, cout, kernel; every other kind elements and row (the width that a
+    convolution voxels, cin, cout, kernel, and in three dimensions input (elements) and depth
+    (frames) as well; every other kind elements and row (the width that a
     norm, softmax or reduction works on, 1 for pointwise). `nbytes` is read + written, a broadcast
     operand once. `live_bytes` are the activations alive while the operator runs.
     """
@@ -232,7 +233,10 @@ def _convolution_dims(name: str, inputs: list[Any], outs: list[torch.Tensor]) ->
     weight = inputs[1]
     cout, cin, *kernel = weight.shape  # cin is per group already
     voxels = outs[0].numel() // cout
-    return {"voxels": voxels, "cin": cin, "cout": cout, "kernel": math.prod(kernel)}
+    dims = {"voxels": voxels, "cin": cin, "cout": cout, "kernel": math.prod(kernel)}
+    if inputs[0].dim() == 5:
+        dims |= {"input": inputs[0].numel(), "depth": inputs[0].shape[2]}
+    return dims
 
 
 def _memory_dims(name: str, inputs: list[Any], outs: list[torch.Tensor]) -> dict[str, int]:

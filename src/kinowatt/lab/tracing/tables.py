@@ -147,6 +147,7 @@ class Fits:
 
     def __init__(self, adapter: Adapter, points: Sequence[Point]) -> None:
         self.points = points
+        self.ignored = {"elements"} if adapter.splits else {"elements", "input", "depth"}
         self.dims = ExactFit(fitting.that_vary(adapter.dims_monomials(), points), points)
         self.nbytes = ExactFit(fitting.that_vary(adapter.bytes_monomials(), points), points)
         self._calls = fitting.that_vary(adapter.calls_monomials(), points)
@@ -184,7 +185,7 @@ def _fit_row(samples: Sequence[Group], fits: Fits, role: str) -> Row:
     dims = tuple(
         (name, for_dims.solve([samples[i].event.dims[name] for i in present], f"{where}, {name}"))
         for name in event.dims
-        if name != "elements"
+        if name not in fits.ignored
     )
     return Row(
         part=part_of(event, role),
