@@ -9,7 +9,6 @@ PETA = 1e15
 GRAMS_PER_KG = 1000.0
 WH_PER_KWH = 1000.0
 SECONDS_PER_HOUR = 3600.0
-SECONDS_PER_YEAR = 365.25 * 24 * SECONDS_PER_HOUR
 
 _WH = (("GWh", 1e9), ("MWh", 1e6), ("kWh", 1e3), ("Wh", 1.0))
 _FLOP = (("EFLOP", 1e18), ("PFLOP", PETA), ("TFLOP", TERA), ("GFLOP", 1e9), ("MFLOP", 1e6))
