@@ -17,6 +17,7 @@ from diffusers import (
     EulerDiscreteScheduler,
     FlowMatchEulerDiscreteScheduler,
     LTXConditionPipeline,
+    LTXLatentUpsamplePipeline,
     LTXVideoTransformer3DModel,
     MochiPipeline,
     MochiTransformer3DModel,
@@ -26,6 +27,7 @@ from diffusers import (
     WanPipeline,
     WanTransformer3DModel,
 )
+from diffusers.pipelines.ltx.modeling_latent_upsampler import LTXLatentUpsamplerModel
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import (
     CLIPTextConfig,
@@ -140,6 +142,13 @@ def ltx() -> LTXConditionPipeline:
     )
 
 
+def ltx_upsampler(pipe: LTXConditionPipeline) -> LTXLatentUpsamplePipeline:
+    upsampler = LTXLatentUpsamplerModel(in_channels=8, mid_channels=32, num_blocks_per_stage=1)
+    found = LTXLatentUpsamplePipeline(vae=pipe.vae, latent_upsampler=upsampler.eval())
+    found.set_progress_bar_config(disable=True)
+    return found
+
+
 def mochi() -> MochiPipeline:
     return MochiPipeline(
         tokenizer=tokenizer(256),
@@ -218,9 +227,9 @@ TWINS: Mapping[str, Callable[[], Any]] = {
 }
 
 
-def watch(pipe: Any) -> dict[str, list[dict[str, int]]]:
+def watch(pipe: Any) -> dict[str, list[dict[str, Any]]]:
     """Records the calls of text encoder, denoiser and decoder while the pipeline runs."""
-    calls: dict[str, list[dict[str, int]]] = {"text_encoder": [], "denoiser": [], "vae_decoder": []}
+    calls: dict[str, list[dict[str, Any]]] = {"text_encoder": [], "denoiser": [], "vae_decoder": []}
 
     def encoder(_: object, args: tuple[torch.Tensor, ...], kwargs: dict[str, Any]) -> None:
         ids = args[0] if args else kwargs["input_ids"]
@@ -228,7 +237,10 @@ def watch(pipe: Any) -> dict[str, list[dict[str, int]]]:
 
     def denoiser(_: object, args: tuple[torch.Tensor, ...], kwargs: dict[str, Any]) -> None:
         latents = kwargs.get("hidden_states", args[0] if args else None)
-        calls["denoiser"].append({"b": latents.shape[0], "shape": tuple(latents.shape)})
+        call = {"b": latents.shape[0], "shape": tuple(latents.shape)}
+        if "encoder_attention_mask" in kwargs:
+            call["valid"] = kwargs["encoder_attention_mask"].sum(dim=1).tolist()
+        calls["denoiser"].append(call)
 
     pipe.text_encoder.register_forward_pre_hook(encoder, with_kwargs=True)
     module = getattr(pipe, "transformer", None) or pipe.unet

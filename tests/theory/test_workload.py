@@ -106,12 +106,36 @@ def test_what_the_pipeline_checks_and_what_it_needs() -> None:
         make_workload(model("animatediff"), frames=33)
 
 
+@pytest.mark.parametrize(
+    ("name", "asked", "message"),
+    [
+        ("mochi", {"steps": 1}, "steps must be at least 2 for mochi-1-preview, not 1; nearest: 2"),
+        ("cogvideox-5b", {"steps": 1001}, "steps must be at most 1000 for cogvideox-5b, not 1001"),
+        ("wan2.1-t2v-14b", {"frames": 4096}, "frames must be at most 4095 for wan2.1-t2v-14b"),
+        ("ltx", {"height_px": 32}, "height_px must be at least 64 for recipe card of ltx-video"),
+    ],
+)
+def test_refuses_what_the_pipeline_cannot_run(name: str, asked: dict, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        effective(name, **asked)
+    assert message in str(caught.value)
+
+
+def test_what_is_just_within_the_limits_runs() -> None:
+    assert effective("mochi", steps=2).effective.forward_passes == 2
+    assert effective("cogvideox-5b", steps=1000).effective.forward_passes == 1000
+    assert effective("wan2.1-t2v-1.3b", frames=4095).effective.latent_frames == 1024
+    small = effective("ltx", height_px=64, width_px=64)
+    assert small.effective.tokens == 16 * 2 * 2
+    assert "size_differs" not in [code for code, _ in small.notes]
+
+
 def test_arrays_name_the_first_offender() -> None:
     spec = model("wan2.1-t2v-1.3b")
-    with pytest.raises(InputError, match="not 100; nearest"):
+    with pytest.raises(InputError, match=r"height_px\[1\] must be .*, not 100; nearest"):
         make_workload(spec, height_px=np.array([480, 100, 7]))
-    with pytest.raises(InputError, match="finite"):
-        make_workload(spec, frames=np.array([5.0, np.nan]))
+    with pytest.raises(InputError, match=r"frames\[1,0\] must be a finite"):
+        make_workload(spec, frames=np.array([[5.0, 9.0], [np.nan, 1.0]]))
     with pytest.raises(InputError, match="array of numbers"):
         make_workload(spec, steps=np.array(["a"]))
     with pytest.raises(InputError, match="whole"):
@@ -119,5 +143,14 @@ def test_arrays_name_the_first_offender() -> None:
 
 
 def test_long_prompts_are_cut_and_said_so() -> None:
-    notes = effective("mochi", prompt_tokens=300).notes
-    assert ("prompt_truncated", "300 prompt tokens are cut to 256") in notes
+    found = effective("mochi", prompt_tokens=300)
+    assert ("prompt_truncated", "300 prompt tokens are cut to 256") in found.notes
+    denoise = next(item for item in found.passes if item.stage == "denoiser")
+    assert denoise.symbols["v"] == (256 + 1) / 2  # the empty negative prompt has one token
+
+
+def test_a_batch_that_the_cascade_cannot_refine_is_said_so() -> None:
+    assert "batch_fails" in [code for code, _ in effective("ltx", batch_size=2).notes]
+    spec = model("ltx")
+    single = plan(spec, make_workload(spec, batch_size=2), spec.recipe("single"), tiling=False)
+    assert "batch_fails" not in [code for code, _ in single.notes]

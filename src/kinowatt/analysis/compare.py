@@ -10,6 +10,7 @@ from kinowatt.analysis.prediction import Prediction
 from kinowatt.errors import InputError, unknown_name
 from kinowatt.facts.models import model as find_model
 from kinowatt.facts.models import models
+from kinowatt.theory.workload import SIZES, limits
 
 AXES = {"height": "height_px", "width": "width_px", "frames": "frames", "steps": "steps"}
 
@@ -99,23 +100,22 @@ def _fields(axis: str) -> tuple[str, ...]:
 def _ladder(model: str, base: Prediction, field: str) -> list[float]:
     """Five points from half to twice the workload's own value, on what the pipeline accepts."""
     spec = find_model(model)
-    step = spec.rules.size_multiple if field in {"height_px", "width_px"} else 1
-    most = spec.rules.max_frames if field == "frames" else None
+    step = spec.rules.size_multiple if field in SIZES else 1
+    low, high = limits(spec, field, spec.recipe(base.recipe))
     own = base.workload[field]
     raw = [round(own * factor / step) * step for factor in (0.5, 0.7, 1.0, 1.4, 2.0)]
     raw[2] = own
-    return sorted({max(step, min(value, most or value)) for value in raw})
+    return sorted({max(low, min(value, high)) for value in raw})
 
 
 def _at(model: str, base: Prediction, fields: tuple[str, ...], value: float) -> dict[str, Any]:
     if len(fields) == 1:
         return {fields[0]: value}
-    step = find_model(model).rules.size_multiple
+    spec = find_model(model)
+    step = spec.rules.size_multiple
+    low, _ = limits(spec, "width_px", spec.recipe(base.recipe))
     height, width = base.workload["height_px"], base.workload["width_px"]
-    return {
-        "height_px": value,
-        "width_px": max(round(width * value / height / step) * step, step),
-    }
+    return {"height_px": value, "width_px": max(round(width * value / height / step) * step, low)}
 
 
 def _point(predictions: list[Prediction], field: str, index: int) -> ScalingPoint:
@@ -207,15 +207,16 @@ def _words(base: Prediction, changes: Mapping[str, Any]) -> str:
 
 
 def _changes(model: str, base: Prediction) -> list[tuple[str, dict[str, Any]]]:
-    step = find_model(model).rules.size_multiple
+    spec = find_model(model)
+    step, recipe = spec.rules.size_multiple, spec.recipe(base.recipe)
     found: list[tuple[str, dict[str, Any]]] = []
     for label, field in (("height", "height_px"), ("width", "width_px")):
         less = int(base.workload[field] * 0.75) // step * step
-        if less >= step:
+        if less >= limits(spec, field, recipe)[0]:
             found.append((f"-25% {label}", {field: less}))
     for field in ("frames", "steps"):
         less = int(base.workload[field] * 0.75)
-        if less >= 1:
+        if less >= limits(spec, field)[0]:
             found.append((f"-25% {field}", {field: less}))
     if base.workload["guidance_scale"] > 1:
         found.append(("no guidance", {"guidance_scale": 1.0}))

@@ -34,8 +34,9 @@ class Preset:
 class PassSpec:
     """One kind of call in a recipe; `calls` and `symbols` are expressions of the workload.
 
-    H, W, F, S: height, width, frames, steps asked for; G: 1 under guidance, else 0; B: videos;
-    P: prompt tokens; L: text tokens computed; f: latent frames.
+    H, W, F, S: height, width, frames, steps asked for; G: 1 under guidance, else 0; B: videos,
+    as a list of prompts; P: prompt tokens that are kept, the end token included; L: text tokens
+    computed; f: latent frames.
     """
 
     name: str
@@ -47,7 +48,11 @@ class PassSpec:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Recipe:
-    """The passes of one way to run a model, with named intermediate sizes (`let`)."""
+    """The passes of one way to run a model, with named intermediate sizes (`let`).
+
+    `min_size_px`: the smallest height and width for which every pass has something to run.
+    `max_batch`: the most videos that the pipelines take in one call.
+    """
 
     name: str
     label: str
@@ -55,6 +60,8 @@ class Recipe:
     effective_height: Expression
     effective_width: Expression
     note: str
+    min_size_px: int
+    max_batch: int | None
     passes: tuple[PassSpec, ...]
 
 
@@ -68,6 +75,8 @@ class Rules:
     frames: Expression
     tokens: Expression
     max_frames: int | None
+    min_steps: int
+    max_steps: int | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -163,7 +172,8 @@ def _raw(name: str) -> dict[str, Any]:
 
 
 def _model(name: str, raw: Mapping[str, Any]) -> ModelSpec:
-    rules = {"size_multiple_checked": raw["rules"]["size_multiple"], "max_frames": None}
+    unlimited = {"max_frames": None, "min_steps": 1, "max_steps": None}
+    rules = {"size_multiple_checked": raw["rules"]["size_multiple"], **unlimited}
     return ModelSpec(
         name=name,
         label=raw["label"],
@@ -180,13 +190,25 @@ def _model(name: str, raw: Mapping[str, Any]) -> ModelSpec:
         components=raw["components"],
         rules=Rules(**{**rules, **raw["rules"]}),
         presets={key: _preset(key, value) for key, value in raw["presets"].items()},
-        recipes={key: _recipe(key, value) for key, value in raw["recipes"].items()},
+        recipes={
+            key: _recipe(key, _same(raw["recipes"], value)) for key, value in raw["recipes"].items()
+        },
         sources=tuple(raw["sources"]),
     )
 
 
 def _preset(name: str, raw: Mapping[str, Any]) -> Preset:
     return Preset(**{"name": name, "recipe": None, **raw})
+
+
+def _same(recipes: Mapping[str, Any], raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A recipe that says `same_as` another one states only what differs."""
+    other = raw.get("same_as")
+    if other is None:
+        return raw
+    if other not in recipes:
+        raise unknown_name("recipe", other, recipes)
+    return {**recipes[other], **raw}
 
 
 def _recipe(name: str, raw: Mapping[str, Any]) -> Recipe:
@@ -197,5 +219,7 @@ def _recipe(name: str, raw: Mapping[str, Any]) -> Recipe:
         effective_height=raw.get("effective_height", "H"),
         effective_width=raw.get("effective_width", "W"),
         note=raw.get("note", ""),
+        min_size_px=raw.get("min_size_px", 1),
+        max_batch=raw.get("max_batch"),
         passes=tuple(PassSpec(**{"component": item["stage"], **item}) for item in raw["passes"]),
     )

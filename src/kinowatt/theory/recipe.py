@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from kinowatt.facts.models import ModelSpec, PassSpec, Recipe
-from kinowatt.theory.expressions import evaluate
+from kinowatt.theory.expressions import evaluate, smaller
 from kinowatt.theory.tiling import TileGrid, cut
-from kinowatt.theory.workload import Workload
+from kinowatt.theory.workload import FIELDS, SIZES, Workload, check_range, limits
 
 Number = Any
 
@@ -48,7 +48,13 @@ class Plan:
 
 
 def plan(model: ModelSpec, workload: Workload, recipe: Recipe, tiling: bool) -> Plan:
-    """Resolves a recipe for a workload, on numbers and on arrays alike."""
+    """Resolves a recipe for a workload, on numbers and on arrays alike.
+
+    `InputError` where a pass of the recipe would have nothing left to run.
+    """
+    for name in SIZES:
+        where = f"recipe {recipe.name} of {model.name}"
+        check_range(where, name, getattr(workload, name), limits(model, name, recipe))
     names = _names(model, workload)
     for name, text in recipe.let.items():
         names[name] = evaluate(text, names)
@@ -70,7 +76,7 @@ def _names(model: ModelSpec, workload: Workload) -> dict[str, Number]:
         "S": workload.steps,
         "G": (workload.guidance_scale > 1) * 1,
         "B": workload.batch_size,
-        "P": workload.prompt_tokens,
+        "P": smaller(workload.prompt_tokens, model.max_sequence_length),
         "L": model.max_sequence_length,
     }
     names["f"] = evaluate(model.rules.latent_frames, names)
@@ -114,25 +120,32 @@ def _effective(
 def _notes(
     model: ModelSpec, workload: Workload, recipe: Recipe, effective: Effective
 ) -> tuple[tuple[str, str], ...]:
-    if hasattr(effective.tokens, "shape") or hasattr(effective.frames, "shape"):
+    if any(hasattr(getattr(workload, name), "shape") for name in FIELDS):
         return ()  # arrays are answered with numbers only
-    notes = []
-    if effective.frames != workload.frames:
-        notes.append(
-            (
-                "frames_rounded",
-                f"{workload.frames} frames asked for, {effective.frames:g} are generated "
-                f"({effective.latent_frames:g} latent frames)",
-            )
-        )
-    if recipe.note:
-        size = f"{effective.height_px:g}x{effective.width_px:g}"
-        notes.append(("size_differs", f"recipe {recipe.name} {recipe.note}: {size}"))
-    if workload.prompt_tokens > model.max_sequence_length:
-        notes.append(
-            (
-                "prompt_truncated",
-                f"{workload.prompt_tokens} prompt tokens are cut to {model.max_sequence_length}",
-            )
-        )
-    return tuple(notes)
+    effective_size = f"{effective.height_px:g}x{effective.width_px:g}"
+    asked_size = f"{workload.height_px:g}x{workload.width_px:g}"
+    found = (
+        (
+            effective.frames != workload.frames,
+            "frames_rounded",
+            f"{workload.frames} frames asked for, {effective.frames:g} are generated "
+            f"({effective.latent_frames:g} latent frames)",
+        ),
+        (
+            effective_size != asked_size,
+            "size_differs",
+            f"recipe {recipe.name} {recipe.note}: {effective_size}",
+        ),
+        (
+            workload.prompt_tokens > model.max_sequence_length,
+            "prompt_truncated",
+            f"{workload.prompt_tokens} prompt tokens are cut to {model.max_sequence_length}",
+        ),
+        (
+            recipe.max_batch is not None and workload.batch_size > recipe.max_batch,
+            "batch_fails",
+            f"recipe {recipe.name} fails in diffusers 0.42.1 on {workload.batch_size} videos in "
+            f"one call: run them one by one, or use recipe single",
+        ),
+    )
+    return tuple((code, message) for holds, code, message in found if holds)

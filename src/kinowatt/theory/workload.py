@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from kinowatt.errors import InputError, unknown_name
-from kinowatt.facts.models import ModelSpec
+from kinowatt.facts.models import ModelSpec, Recipe
 
 Number = Any  # int, float or a NumPy array
 
@@ -21,6 +21,7 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "prompt_tokens": (1, 100_000),
     "fps": (0.01, 1000),
 }
+SIZES = ("height_px", "width_px")
 WHOLE = frozenset({"height_px", "width_px", "frames", "steps", "batch_size", "prompt_tokens"})
 DEFAULT_PROMPT_TOKENS = 40
 
@@ -71,17 +72,22 @@ def _checked(name: str, value: Number) -> Number:
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InputError(f"{name} must be a number, not {_short(value)}")
+    _check_number(name, value, name)
+    return int(value) if name in WHOLE else float(value)
+
+
+def _check_number(name: str, value: float, called: str) -> None:
+    """`InputError` says what is wrong with a number, and the nearest valid one."""
     low, high = LIMITS[name]
     if isinstance(value, float) and not math.isfinite(value):
-        raise InputError(f"{name} must be a finite number, not {value}")
+        raise InputError(f"{called} must be a finite number, not {value}")
     if name in WHOLE and value != int(value):
-        raise InputError(f"{name} must be a whole number, not {value}; nearest: {round(value)}")
+        raise InputError(f"{called} must be a whole number, not {value}; nearest: {round(value)}")
     if not low <= value <= high:
         nearest = low if value < low else high
         raise InputError(
-            f"{name} must be from {low:g} to {high:g}, not {_short(value)}; nearest: {nearest:g}"
+            f"{called} must be from {low:g} to {high:g}, not {_short(value)}; nearest: {nearest:g}"
         )
-    return int(value) if name in WHOLE else float(value)
 
 
 def _checked_array(name: str, values: Number) -> Number:
@@ -93,10 +99,9 @@ def _checked_array(name: str, values: Number) -> Number:
     bad = ~((floats >= low) & (floats <= high))
     if name in WHOLE:
         bad = bad | (floats != floats // 1)
-    if bad.any():
-        index = int(bad.ravel().argmax())
-        _checked(name, floats.ravel()[index].item())
-        raise InputError(f"{name}[{index}] is {floats.ravel()[index]}")
+    wrong = first(floats, bad)
+    if wrong is not None:
+        _check_number(name, wrong.value, f"{name}{wrong.index}")
     return floats
 
 
@@ -106,40 +111,73 @@ def _short(value: object) -> str:
 
 
 def _check_rules(model: ModelSpec, values: Mapping[str, Number]) -> None:
-    rules = model.rules
-    for name in ("height_px", "width_px"):
-        wrong = _first(values[name], values[name] % rules.size_multiple != 0)
+    for name in SIZES:
+        wrong = first(values[name], values[name] % model.rules.size_multiple != 0)
         if wrong is not None:
             raise InputError(_size_message(model, name, wrong))
-    if rules.max_frames is not None:
-        wrong = _first(values["frames"], values["frames"] > rules.max_frames)
+    for name in ("frames", "steps"):
+        check_range(model.name, name, values[name], limits(model, name))
+
+
+def limits(model: ModelSpec, name: str, recipe: Recipe | None = None) -> tuple[float, float]:
+    """The least and the most of a setting that this model's pipeline takes, by this recipe."""
+    low, high = LIMITS[name]
+    rules = model.rules
+    if name in SIZES:
+        low = max(rules.size_multiple, recipe.min_size_px if recipe else 1)
+    if name == "frames":
+        high = rules.max_frames or high
+    if name == "steps":
+        low, high = rules.min_steps, rules.max_steps or high
+    return low, high
+
+
+def check_range(where: str, name: str, value: Number, allowed: tuple[float, float]) -> None:
+    """`InputError` for the first value outside `allowed`; `where` is the model (and recipe)."""
+    low, high = allowed
+    for word, limit, outside in (("least", low, value < low), ("most", high, value > high)):
+        wrong = first(value, outside)
         if wrong is not None:
             raise InputError(
-                f"frames must be at most {rules.max_frames} for {model.name}, not {wrong:g}; "
-                f"nearest: {rules.max_frames}"
+                f"{name}{wrong.index} must be at {word} {limit:g} for {where}, "
+                f"not {wrong.value:g}; nearest: {limit:g}"
             )
 
 
-def _size_message(model: ModelSpec, name: str, value: float) -> str:
+def _size_message(model: ModelSpec, name: str, wrong: "Offender") -> str:
+    value = int(wrong.value)
     multiple = model.rules.size_multiple
-    below = max(int(value) // multiple * multiple, multiple)
-    above = (int(value) // multiple + 1) * multiple
+    below = max(value // multiple * multiple, multiple)
+    above = (value // multiple + 1) * multiple
     nearest = below if value - below <= above - value else above
     checked = model.rules.size_multiple_checked
     but = ""
     if checked != multiple and value % checked == 0:
         but = f" (the pipeline checks only {checked} and then fails)"
     return (
-        f"{name} must be a multiple of {multiple} for {model.name}{but}, not {value:g}; "
-        f"nearest: {nearest}"
+        f"{name}{wrong.index} must be a multiple of {multiple} for {model.name}{but}, "
+        f"not {value}; nearest: {nearest}"
     )
 
 
-def _first(values: Number, wrong: Number) -> float | None:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Offender:
+    """A refused value; `index` is "[3]" or "[0,2]" in an array, empty for a lone number."""
+
+    value: float
+    index: str
+
+
+def first(values: Number, wrong: Number) -> Offender | None:
     """The first value for which `wrong` holds, of a number or an array."""
-    if hasattr(wrong, "ravel") and wrong.shape:
-        if not wrong.any():
-            return None
-        flat = wrong.ravel()
-        return float(values.ravel()[int(flat.argmax())])
-    return float(values) if wrong else None
+    if not (hasattr(wrong, "ravel") and wrong.shape):
+        return Offender(value=float(values), index="") if wrong else None
+    if not wrong.any():
+        return None
+    at = int(wrong.ravel().argmax())
+    places = []
+    for length in reversed(wrong.shape):
+        at, place = divmod(at, length)
+        places.append(str(place))
+    index = ",".join(reversed(places))
+    return Offender(value=float(values.ravel()[int(wrong.ravel().argmax())]), index=f"[{index}]")
