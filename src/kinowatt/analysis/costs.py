@@ -42,7 +42,7 @@ class Accounting:
         if self.pue:
             scope += f" x PUE {self.pue:g}"
         if self.embodied_g_per_s:
-            scope += " + embodied share of the GPU"
+            scope += " + embodied share of an H100-class GPU"
         values = {
             "grid": self.grid,
             "intensity_g_per_kwh": self.g_per_kwh,

@@ -1,6 +1,5 @@
 """Operator tables: what `kinowatt trace` read off the real modules, one JSON file a component."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -8,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kinowatt.errors import FactsError, unknown_name
-from kinowatt.facts.loading import fact_files
+from kinowatt.facts.loading import fact_files, read_json
 
 FORMAT_VERSION = 1
 
@@ -70,15 +69,12 @@ def operator_table(table_id: str) -> OperatorTable:
 
 def read_table(path: Path) -> OperatorTable:
     """Parses one table file; `FactsError` names file and field when it is not one."""
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise FactsError(f"{path.name}:{error.lineno}: not JSON: {error.msg}") from None
+    raw = read_json(path)
     if raw.get("format") != FORMAT_VERSION:
         raise FactsError(f"{path.name}: format {raw.get('format')!r}, this version reads 1")
     try:
         return _table(raw)
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError) as error:
         raise FactsError(f"{path.name}: missing or unknown field {error}") from None
 
 
