@@ -18,6 +18,11 @@ from kinowatt.theory.expressions import evaluate
         ("min(F, 16) + max(S, 60)", 76),
         ("F >= 3 and F % 2 == 1", 1),
         ("F < 3 or S == 50", 1),
+        ("3 <= F < 81", 0),
+        ("50 <= S < F", 1),
+        ("not F", 0),
+        ("not (F < 3)", 1),
+        ("S and 0.5", 1),
         ("-F", -81),
         (7, 7),
     ],
@@ -38,6 +43,11 @@ def test_values(text: str, expected: float) -> None:
         "F +",
         "print(F)",
         "F[0]",
+        "min(1, 2, 3)",
+        "where(F)",
+        "2.0 ** 100000",
+        "+" * 5000 + "1",
+        ["F"],
     ],
 )
 def test_refuses_everything_else(text: str) -> None:
@@ -59,6 +69,8 @@ def test_the_same_on_arrays(frames: list[int]) -> None:
         "ceil(F / 8) + min(F, 9)",
         "F >= 3 and F % 2 == 1",
         "F < 3 or F > 100",
+        "3 < F <= 100",
+        "not (F % 4 == 1) or F < 9",
     ):
         array = evaluate(text, {"F": np.array(frames, float)})
         assert [float(v) for v in array] == [float(evaluate(text, {"F": f})) for f in frames]

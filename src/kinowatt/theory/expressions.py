@@ -49,15 +49,38 @@ _NODES += (ast.Load, ast.operator, ast.unaryop, ast.cmpop)  # type: ignore[assig
 
 
 class _ByArithmetic(ast.NodeTransformer):
-    """`a and b` → (a) * (b), chained comparisons likewise: Python's own do not take arrays."""
+    """`and`, `or`, `not` and chained comparisons as arithmetic: Python's own do not take arrays."""
 
     def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
         self.generic_visit(node)
-        result = _as_int(node.values[0])
-        for value in node.values[1:]:
-            operator = ast.Mult() if isinstance(node.op, ast.And) else ast.BitOr()
-            result = ast.BinOp(result, operator, _as_int(value))
-        return result
+        return _joined(node.op, node.values)
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
+        self.generic_visit(node)
+        if not isinstance(node.op, ast.Not):
+            return node
+        return _as_int(ast.Compare(node.operand, [ast.Eq()], [ast.Constant(0)]))
+
+    def visit_Compare(self, node: ast.Compare) -> ast.expr:
+        self.generic_visit(node)
+        if len(node.ops) == 1:
+            return node
+        sides = [node.left, *node.comparators]
+        pairs: list[ast.expr] = [
+            ast.Compare(left, [operator], [right])
+            for left, operator, right in zip(sides[:-1], node.ops, sides[1:], strict=True)
+        ]
+        return _joined(ast.And(), pairs)
+
+
+def _joined(operator: ast.boolop, values: list[ast.expr]) -> ast.expr:
+    """1 where all (any) of the values are not zero, else 0."""
+    truths: list[ast.expr] = [ast.Compare(v, [ast.NotEq()], [ast.Constant(0)]) for v in values]
+    result = truths[0]
+    for truth in truths[1:]:
+        joint = ast.BitAnd() if isinstance(operator, ast.And) else ast.BitOr()
+        result = ast.BinOp(result, joint, truth)
+    return _as_int(result)
 
 
 def _as_int(node: ast.expr) -> ast.expr:
@@ -68,8 +91,8 @@ def _as_int(node: ast.expr) -> ast.expr:
 def _compile(text: str) -> CodeType:
     try:
         tree = ast.parse(text, mode="eval")
-    except (SyntaxError, ValueError):
-        raise InputError(f"not an expression: {text!r}") from None
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise InputError(f"not an expression: {text[:80]!r}") from None
     for node in ast.walk(tree):
         if isinstance(node, (ast.BoolOp, ast.boolop)):
             continue
@@ -86,6 +109,8 @@ def evaluate(text: str | int | float, names: Mapping[str, Number]) -> Number:
     """The value of an expression; `InputError` names the expression and what it lacks."""
     if isinstance(text, int | float):
         return text
+    if not isinstance(text, str):
+        raise InputError(f"not an expression: {text!r}")
     try:
         return eval(_compile(text), {"__builtins__": {}, **_FUNCTIONS}, dict(names))  # noqa: S307
     except NameError as error:
@@ -93,3 +118,5 @@ def evaluate(text: str | int | float, names: Mapping[str, Number]) -> Number:
         raise InputError(f"{error} in expression {text!r}; known: {known}") from None
     except ZeroDivisionError:
         raise InputError(f"division by zero in expression {text!r}") from None
+    except (TypeError, OverflowError) as error:
+        raise InputError(f"{error} in expression {text!r}") from None
