@@ -6,8 +6,20 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from kinowatt.errors import FactsError, unknown_name
+from kinowatt.errors import unknown_name
 from kinowatt.facts.loading import fact_files, read_toml
+from kinowatt.facts.schema import Shape, check
+
+COMPONENT: Shape = {
+    "cls": "text",
+    "library": "text",
+    "parameters": "whole",
+    "decoder_parameters?": "whole",
+    "config": "table",
+    "tiling?": "table",
+    "source": "text",
+}
+TILING: Shape = {"tile": "pair", "stride": "pair", "scale": "whole", "frame_calls?": "texts"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,19 +64,19 @@ def component(component_id: str) -> ComponentSpec:
         raise unknown_name("component", component_id, files)
     path = files[component_id]
     raw = read_toml(path)
-    try:
-        return ComponentSpec(
-            id=component_id,
-            cls=raw["cls"],
-            library=raw["library"],
-            parameters=raw["parameters"],
-            decoder_parameters=raw.get("decoder_parameters"),
-            config=with_nulls(raw["config"]),
-            tiling=_tiling(raw.get("tiling")),
-            source=raw["source"],
-        )
-    except KeyError as error:
-        raise FactsError(f"{path.name}: field {error} is missing") from None
+    check(path, "", raw, COMPONENT)
+    if "tiling" in raw:
+        check(path, "tiling", raw["tiling"], TILING)
+    return ComponentSpec(
+        id=component_id,
+        cls=raw["cls"],
+        library=raw["library"],
+        parameters=raw["parameters"],
+        decoder_parameters=raw.get("decoder_parameters"),
+        config=with_nulls(raw["config"]),
+        tiling=_tiling(raw.get("tiling")),
+        source=raw["source"],
+    )
 
 
 def with_nulls(config: Mapping[str, Any]) -> dict[str, Any]:

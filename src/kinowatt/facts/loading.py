@@ -116,16 +116,18 @@ def number(row: Mapping[str, Any], field: str, where: str) -> float:
     return value
 
 
-def toml_place(path: Path, table: str, field: str = "") -> str:
-    """FILE:LINE of a field of a TOML table, of the table where it lacks the field, else FILE."""
+def toml_place(path: Path, table: str, field: str = "", nth: int = 0) -> str:
+    """FILE:LINE of a field of the nth table of that name, of the table without it, else FILE."""
     place, current = path.name, ""
+    seen = -1 if table else nth
     for index, line in enumerate(read_text(path).splitlines(), 1):
         text = line.strip()
         if text.startswith("["):
             current = text.partition("#")[0].strip(" []").replace('"', "")
-        if current == table and text.startswith("["):
-            place = f"{path.name}:{index}"
-        elif current == table and text.partition("=")[0].strip() == field:
+            seen += current == table
+            if current == table and seen == nth:
+                place = f"{path.name}:{index}"
+        elif (current, seen) == (table, nth) and text.partition("=")[0].strip() == field:
             return f"{path.name}:{index}"
     return place
 

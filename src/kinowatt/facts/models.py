@@ -6,11 +6,74 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from kinowatt.errors import FactsError, unknown_name
+from kinowatt.errors import unknown_name
 from kinowatt.facts.components import ComponentSpec, component
 from kinowatt.facts.loading import fact_files, read_toml
+from kinowatt.facts.schema import Shape, check, member
 
 Expression = str
+
+MODEL: Shape = {
+    "base?": "text",
+    "label": "text",
+    "family": "text",
+    "pipeline": "text",
+    "hub_id": "text",
+    "licence": "text",
+    "aliases": "texts",
+    "guidance": "text",
+    "max_sequence_length": "whole",
+    "default_recipe": "text",
+    "form?": "text",
+    "not_included": "text",
+    "sources": "texts",
+    "components": "any table",
+    "rules": "table",
+    "presets": "table",
+    "recipes": "table",
+}
+RULES: Shape = {
+    "size_multiple": "whole",
+    "size_multiple_checked?": "whole",
+    "latent_frames": "expression",
+    "frames": "expression",
+    "tokens": "expression",
+    "max_frames?": "whole",
+    "min_steps?": "whole",
+    "max_steps?": "whole",
+}
+PRESET: Shape = {
+    "height_px": "whole",
+    "width_px": "whole",
+    "frames": "whole",
+    "steps": "whole",
+    "guidance_scale": "number",
+    "fps": "positive",
+    "tiling": "flag",
+    "offload": "text",
+    "recipe?": "text",
+    "note": "text",
+}
+RECIPE: Shape = {
+    "same_as?": "text",
+    "label": "text",
+    "let?": "expressions",
+    "effective_height?": "expression",
+    "effective_width?": "expression",
+    "min_size_px?": "whole",
+    "max_batch?": "whole",
+    "note?": "text",
+    "passes": "tables",
+}
+PASS: Shape = {
+    "name": "text",
+    "stage": "text",
+    "component?": "text",
+    "calls": "count",
+    "symbols": "expressions",
+}
+# what plans and predictions read of a stage; its operator table may need more
+SYMBOLS: Mapping[str, str] = {"denoiser": "fhwb", "vae_decoder": "hwb", "text_encoder": "b"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -152,12 +215,45 @@ def model(name: str) -> ModelSpec:
 def _read(name: str) -> ModelSpec:
     path = model_files()[name]
     raw = _raw(name)
-    try:
-        return _model(name, raw)
-    except KeyError as error:
-        raise FactsError(f"{path.name}: field {error} is missing") from None
-    except TypeError as error:
-        raise FactsError(f"{path.name}: {error}") from None
+    recipes = raw.get("recipes")
+    if isinstance(recipes, Mapping):
+        raw["recipes"] = {key: _same(path, recipes, key) for key in recipes}
+    _check(path, raw)
+    return _model(name, raw)
+
+
+def _check(path: Path, raw: Mapping[str, Any]) -> None:
+    """`FactsError` (FILE:LINE: …) unless the file describes a model that can be run."""
+    check(path, "", raw, MODEL)
+    for role, table in raw["components"].items():
+        check(path, "components", {role: table}, {role: "text"})
+    member(path, "", "default_recipe", raw["default_recipe"], raw["recipes"])
+    check(path, "rules", raw["rules"], RULES)
+    for name, preset in raw["presets"].items():
+        check(path, f"presets.{name}", preset, PRESET)
+        if "recipe" in preset:
+            member(path, f"presets.{name}", "recipe", preset["recipe"], raw["recipes"])
+    check(path, "presets", raw["presets"], {"default": "table", **_any(raw["presets"])})
+    for name, recipe in raw["recipes"].items():
+        _check_recipe(path, f"recipes.{name}", recipe, raw)
+
+
+def _any(tables: Mapping[str, Any]) -> Shape:
+    return {f"{name}?": "table" for name in tables if name != "default"}
+
+
+def _check_recipe(path: Path, table: str, recipe: Any, raw: Mapping[str, Any]) -> None:
+    check(path, table, recipe, RECIPE)
+    stages = {}
+    for nth, item in enumerate(recipe["passes"]):
+        check(path, f"{table}.passes", item, PASS, nth)
+        stages[item["stage"]] = item
+        for symbol in SYMBOLS.get(item["stage"], ""):
+            member(path, f"{table}.passes", "symbols", symbol, item["symbols"], nth)
+        if raw.get("form") != "paper":
+            component = item.get("component", item["stage"])
+            member(path, f"{table}.passes", "component", component, raw["components"], nth)
+    member(path, table, "stage", "denoiser", stages)
 
 
 def _raw(name: str) -> dict[str, Any]:
@@ -190,9 +286,7 @@ def _model(name: str, raw: Mapping[str, Any]) -> ModelSpec:
         components=raw["components"],
         rules=Rules(**{**rules, **raw["rules"]}),
         presets={key: _preset(key, value) for key, value in raw["presets"].items()},
-        recipes={
-            key: _recipe(key, _same(raw["recipes"], value)) for key, value in raw["recipes"].items()
-        },
+        recipes={key: _recipe(key, value) for key, value in raw["recipes"].items()},
         sources=tuple(raw["sources"]),
     )
 
@@ -201,14 +295,16 @@ def _preset(name: str, raw: Mapping[str, Any]) -> Preset:
     return Preset(**{"name": name, "recipe": None, **raw})
 
 
-def _same(recipes: Mapping[str, Any], raw: Mapping[str, Any]) -> Mapping[str, Any]:
+def _same(path: Path, recipes: Mapping[str, Any], name: str) -> Any:
     """A recipe that says `same_as` another one states only what differs."""
-    other = raw.get("same_as")
-    if other is None:
+    raw = recipes[name]
+    if not isinstance(raw, Mapping) or "same_as" not in raw:
         return raw
-    if other not in recipes:
-        raise unknown_name("recipe", other, recipes)
-    return {**recipes[other], **raw}
+    other = raw["same_as"]
+    member(
+        path, f"recipes.{name}", "same_as", other, {k: v for k, v in recipes.items() if k != name}
+    )
+    return {**recipes[other], **raw} if isinstance(recipes[other], Mapping) else raw
 
 
 def _recipe(name: str, raw: Mapping[str, Any]) -> Recipe:
