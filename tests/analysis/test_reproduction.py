@@ -172,7 +172,7 @@ def test_claims(found, start: str, expected: tuple[str, str]) -> None:
 
 def test_findings_change_numbers(found) -> None:
     by_title = {item.title: item for item in found.findings}
-    assert by_title["Two errors cancel in the 1.9% of the steps sweep"].after.startswith("8.16%")
+    assert by_title["Two errors cancel in the 1.9% of the steps sweep"].after.startswith("8.17%")
     assert by_title["The steps sweep did not run 81 frames"].before.startswith("122%")
     assert by_title["Frames come in steps of four"].after.startswith("26 plateaus")
     for item in found.findings:

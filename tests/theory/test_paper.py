@@ -22,10 +22,34 @@ def test_operators_by_hand() -> None:
 
 def test_totals() -> None:
     assert paper.total_flops(*REFERENCE) == pytest.approx(1.836e17, rel=1e-3)
-    vae = paper.vae_convolution_flops(720, 1280, 81) + paper.vae_attention_flops(720, 1280, 81)
-    assert vae == pytest.approx(3.97e14, rel=2e-3)
+    assert _decoder(as_coded=False) == pytest.approx(3.9706e14, rel=1e-4)
     assert paper.text_encoder_flops() == pytest.approx(7.63e12, rel=1e-3)
     assert paper.text_encoder_flops(as_coded=True) == pytest.approx(6.7e11, rel=1e-3)
+
+
+def _decoder(*, as_coded: bool) -> float:
+    found = paper.flops(*REFERENCE, as_coded=as_coded)
+    return found["vae_convolution"] + found["vae_attention"]
+
+
+def test_scripts_behind_table_3() -> None:
+    """The decoder of the scripts has 3.96e14 FLOPs, and a timestep MLP per layer and step."""
+    assert _decoder(as_coded=True) == pytest.approx(3.9558e14, rel=1e-4)
+    coded = paper.flops(*REFERENCE, as_coded=True)
+    assert coded["timestep"] == 50 * 32 * paper.timestep_flops()
+    assert coded["text_encoder"] == paper.text_encoder_flops(as_coded=True)
+    for same in ("self_attention", "cross_attention", "mlp", "vae_attention"):
+        assert coded[same] == paper.flops(*REFERENCE)[same]
+
+
+def test_decoder_frames() -> None:
+    """Table 6 has ⌈T/4⌉, ⌈T/2⌉ and T frames, the scripts 1, 2 and 4 times ⌈T/4⌉."""
+    lines = [line.stage for line in paper.DECODER]
+    first, last = lines.index("D0"), lines.index("head")
+    for coded, frames in ((False, 81), (True, 84)):
+        layers = paper.decoder_layers(720, 1280, 81, as_coded=coded)
+        assert layers[first] == 2 * 27 * 16 * 384 * 21 * 90 * 160
+        assert layers[last] == 2 * 27 * 96 * 3 * frames * 720 * 1280
 
 
 def test_latency_and_energy() -> None:

@@ -6,18 +6,30 @@ from functools import lru_cache
 from statistics import fmean, stdev
 
 from kinowatt.facts.data import data_path
-from kinowatt.facts.loading import number, read_csv
+from kinowatt.facts.loading import Row, number, read_csv
 from kinowatt.facts.models import model
+from kinowatt.units import wh_to_joules
 
 SWEEPS = ("resolution", "frames", "steps")
 WAN = "wan2.1-t2v-1.3b"
+_NEEDED = (
+    "height",
+    "width",
+    "num_frames",
+    "steps",
+    "gpu_energy_wh",
+    "warmup_script",
+    "runs_script",
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PaperRow:
     """One published point of a sweep on WAN2.1-T2V-1.3B, H100. Latency is None where not plotted.
 
-    `frames` as requested (the pipeline runs frames // 4 * 4 + 1).
+    `frames` as requested (the pipeline runs frames // 4 * 4 + 1). The `_err_` fields are half widths
+    of a reading off a plot; None where the value is from a table that states none. `warmup` and
+    `runs` as the scripts had them; CPU energy is CodeCarbon's and judges nothing.
     """
 
     sweep: str
@@ -26,36 +38,50 @@ class PaperRow:
     frames: int
     steps: int
     latency_s: float | None
+    latency_err_s: float | None
     gpu_energy_wh: float
+    gpu_energy_err_wh: float | None
+    cpu_energy_wh: float | None
+    warmup: int
+    runs: int
     source: str
 
     @property
     def power_w(self) -> float | None:
-        return None if self.latency_s is None else self.gpu_energy_wh * 3600 / self.latency_s
+        return None if self.latency_s is None else wh_to_joules(self.gpu_energy_wh) / self.latency_s
 
 
 @lru_cache(maxsize=1)
 def _all() -> tuple[PaperRow, ...]:
-    rows = []
-    for sweep in SWEEPS:
-        path = data_path(f"paper/wan_{sweep}.csv")
-        needed = ("height", "width", "num_frames", "steps", "gpu_energy_wh")
-        for index, raw in enumerate(read_csv(path, needed), 1):
-            where = f"{path.name}: row {index}"
-            latency = raw["latency_s"]
-            rows.append(
-                PaperRow(
-                    sweep=sweep,
-                    height_px=int(number(raw, "height", where)),
-                    width_px=int(number(raw, "width", where)),
-                    frames=int(number(raw, "num_frames", where)),
-                    steps=int(number(raw, "steps", where)),
-                    latency_s=number(raw, "latency_s", where) if latency else None,
-                    gpu_energy_wh=number(raw, "gpu_energy_wh", where),
-                    source=raw["source"],
-                )
-            )
-    return tuple(rows)
+    return tuple(
+        _paper_row(sweep, raw)
+        for sweep in SWEEPS
+        for raw in read_csv(data_path(f"paper/wan_{sweep}.csv"), _NEEDED)
+    )
+
+
+def _paper_row(sweep: str, raw: Row) -> PaperRow:
+    def whole(field: str) -> int:
+        return int(number(raw, field, raw.where))
+
+    def stated(field: str) -> float | None:
+        return number(raw, field, raw.where) if raw.get(field) else None
+
+    return PaperRow(
+        sweep=sweep,
+        height_px=whole("height"),
+        width_px=whole("width"),
+        frames=whole("num_frames"),
+        steps=whole("steps"),
+        latency_s=stated("latency_s"),
+        latency_err_s=stated("latency_err_s"),
+        gpu_energy_wh=number(raw, "gpu_energy_wh", raw.where),
+        gpu_energy_err_wh=stated("gpu_energy_err_wh"),
+        cpu_energy_wh=stated("cpu_energy_wh"),
+        warmup=whole("warmup_script"),
+        runs=whole("runs_script"),
+        source=raw["source"],
+    )
 
 
 def paper_rows(sweep: str | None = None, selection: str = "as_in_paper") -> list[PaperRow]:
@@ -79,7 +105,10 @@ def _kept(row: PaperRow) -> bool:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelRow:
-    """Means over prompts of the cross-model benchmark, with standard deviations across prompts."""
+    """Means over prompts of the cross-model benchmark, with standard deviations across prompts.
+
+    `listed`: size, frames and steps as the data file lists them, which is not always what ran.
+    """
 
     model: str
     published_name: str
@@ -87,38 +116,49 @@ class ModelRow:
     latency_s: float
     latency_std_s: float
     latency_table4_s: float
+    latency_table4_std_s: float
     energy_wh: dict[str, float]
     energy_std_wh: dict[str, float]
     power_w: float
+    listed: dict[str, int]
+
+    @property
+    def gpu_share(self) -> float:
+        """Of GPU, CPU and RAM energy."""
+        return self.energy_wh["gpu"] / sum(self.energy_wh.values())
 
 
 @lru_cache(maxsize=1)
 def cross_model_rows() -> tuple[ModelRow, ...]:
     """The seven models, smallest energy first."""
     path = data_path("paper/cross_model.csv")
-    groups: dict[str, list[dict[str, str]]] = {}
+    groups: dict[str, list[Row]] = {}
     for row in read_csv(path, ("model", "latency_s", "gpu_energy_wh")):
         groups.setdefault(row["model"], []).append(row)
     found = [_model_row(name, rows) for name, rows in groups.items()]
     return tuple(sorted(found, key=lambda row: row.energy_wh["gpu"]))
 
 
-def _model_row(name: str, rows: Sequence[dict[str, str]]) -> ModelRow:
+def _model_row(name: str, rows: Sequence[Row]) -> ModelRow:
     def column(field: str) -> list[float]:
-        return [number(row, field, f"cross_model.csv: {name}") for row in rows]
+        return [number(row, field, row.where) for row in rows]
 
     energies = {scope: column(f"{scope}_energy_wh") for scope in ("gpu", "cpu", "ram")}
-    latencies = column("latency_s")
+    latencies, printed = column("latency_s"), column("latency_as_in_paper_table4_s")
     return ModelRow(
         model=model(name).name,
         published_name=name,
         prompts=len(rows),
         latency_s=fmean(latencies),
         latency_std_s=stdev(latencies),
-        latency_table4_s=fmean(column("latency_as_in_paper_table4_s")),
+        latency_table4_s=fmean(printed),
+        latency_table4_std_s=stdev(printed),
         energy_wh={scope: fmean(values) for scope, values in energies.items()},
         energy_std_wh={scope: stdev(values) for scope, values in energies.items()},
-        power_w=fmean(energies["gpu"]) * 3600 / fmean(latencies),
+        power_w=wh_to_joules(fmean(energies["gpu"])) / fmean(latencies),
+        listed={
+            field: int(column(field)[0]) for field in ("height", "width", "num_frames", "steps")
+        },
     )
 
 

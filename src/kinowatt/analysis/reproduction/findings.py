@@ -90,7 +90,7 @@ def _constants() -> Finding:
 
 
 def _vae() -> Finding:
-    printed = paper.vae_convolution_flops(720, 1280, 81) + paper.vae_attention_flops(720, 1280, 81)
+    printed = sum(paper.decoder_layers(720, 1280, 81)) + paper.vae_attention_flops(720, 1280, 81)
     real = predict(WAN, preset="paper").flops["vae_decoder"]
     return Finding(
         title="The VAE decoder lacks its last stage, and runs in float32",

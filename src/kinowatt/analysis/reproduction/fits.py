@@ -1,17 +1,17 @@
 """The paper's own fit redone, and the corrected predictions that tables and figures share."""
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 from kinowatt.analysis.calibration import held_out_by_sweep, predicted
-from kinowatt.analysis.rows import PaperRow, mean_abs_pct, mean_signed_pct, paper_rows
+from kinowatt.analysis.rows import PaperRow, max_abs_pct, mean_abs_pct, mean_signed_pct, paper_rows
 from kinowatt.analysis.shipped_profiles import CORRECTED, blank
 from kinowatt.errors import require_extra
 from kinowatt.facts.data import data_path
 from kinowatt.facts.gpus import gpu
+from kinowatt.facts.loading import read_json
 from kinowatt.facts.profiles import GpuProfile, profile
 from kinowatt.theory import paper
 from kinowatt.theory.predict import Estimate
@@ -21,9 +21,7 @@ from kinowatt.units import joules_to_wh
 @lru_cache(maxsize=1)
 def published() -> dict[str, Any]:
     """The paper's numbers as printed."""
-    text = data_path("paper/published.json").read_text(encoding="utf-8")
-    found: dict[str, Any] = json.loads(text)
-    return found
+    return read_json(data_path("paper/published.json"))
 
 
 @lru_cache(maxsize=1)
@@ -42,10 +40,18 @@ def held_out() -> tuple[Any, Any]:
     return held_out_by_sweep(blank())
 
 
-def as_published(rows: Sequence[PaperRow], quantity: str) -> list[float]:
-    """Latency in s or GPU energy in Wh by the paper's scripts (μ = 0.456, 700 W)."""
+def as_published(rows: Sequence[PaperRow], quantity: str, *, as_coded: bool = True) -> list[float]:
+    """Latency in s or GPU energy in Wh by the paper's formulas (μ = 0.456, 700 W).
+
+    as_coded: with the constants of the scripts behind its Table 3, else those of Tables 5 and 6.
+    """
     form = paper.latency_s if quantity == "latency" else paper.energy_wh
-    return [float(form(*_point(row), as_coded=True)) for row in rows]
+    return [float(form(*_point(row), as_coded=as_coded)) for row in rows]
+
+
+def as_coded_flops(rows: Sequence[PaperRow]) -> list[float]:
+    """FLOPs of each row by the scripts behind the paper's Table 3."""
+    return [float(paper.total_flops(*_point(row), as_coded=True)) for row in rows]
 
 
 def _point(row: PaperRow) -> tuple[int, int, int, int]:
@@ -73,7 +79,7 @@ def errors(predictions: Sequence[float], truth: Sequence[float]) -> Errors:
         n=len(truth),
         mean_abs_pct=mean_abs_pct(predictions, truth),
         mean_signed_pct=mean_signed_pct(predictions, truth),
-        max_abs_pct=100 * max(abs(p / m - 1) for p, m in zip(predictions, truth, strict=True)),
+        max_abs_pct=max_abs_pct(predictions, truth),
     )
 
 
@@ -103,7 +109,7 @@ def mu_fit() -> Mapping[str, Mapping[str, float]]:
     """
     np: Any = require_extra("learn", "numpy")
     rows = [*_filled_frames(), *paper_rows("resolution"), *paper_rows("steps", "all")]
-    flops = np.array([paper.total_flops(*_point(row), as_coded=True) for row in rows])
+    flops = np.array(as_coded_flops(rows))
     latency = np.array([row.latency_s for row in rows])
     found = {}
     for name, unit in (("as_coded", 1.0), ("scaled", 1e15)):
@@ -121,19 +127,23 @@ def mu_fit() -> Mapping[str, Mapping[str, float]]:
 
 
 def _filled_frames() -> list[PaperRow]:
-    """Every frame count with a latency; those never plotted take their plateau's mean."""
-    from dataclasses import replace
-
+    """Every frame count with a latency; those never plotted take the first of their plateau."""
     rows = paper_rows("frames", "all")
-    plateaus: dict[int, list[float]] = {}
+    plateaus: dict[int, float] = {}
     for row in rows:
         if row.latency_s is not None:
-            plateaus.setdefault(row.frames // 4, []).append(row.latency_s)
-    filled = []
-    for row in rows:
-        known = plateaus.get(row.frames // 4)
-        if row.latency_s is None and known:
-            filled.append(replace(row, latency_s=sum(known) / len(known)))
-        elif row.latency_s is not None:
-            filled.append(row)
-    return filled
+            plateaus.setdefault(row.frames // 4, row.latency_s)
+    return [
+        row if row.latency_s else replace(row, latency_s=plateaus[row.frames // 4]) for row in rows
+    ]
+
+
+@lru_cache(maxsize=1)
+def steps_line() -> tuple[float, float]:
+    """Seconds per video and per step: the line through the kept steps, in relative error."""
+    numpy: Any = require_extra("learn", "numpy")
+    rows = paper_rows("steps")
+    seconds = numpy.array(measured(rows, "latency"))
+    design = numpy.array([(1, row.steps) for row in rows]) / seconds[:, None]
+    (fixed, slope), *_ = numpy.linalg.lstsq(design, numpy.ones(len(rows)), rcond=None)
+    return float(fixed), float(slope)
