@@ -12,6 +12,11 @@ from kinowatt.units import wh_to_joules
 
 SWEEPS = ("resolution", "frames", "steps")
 WAN = "wan2.1-t2v-1.3b"
+_SETTINGS = (
+    *("height", "width", "num_frames", "steps", "warmup", "runs"),
+    *("ltx_downscaled_height", "ltx_downscaled_width", "ltx_generate_steps"),
+    *("ltx_stage3_height", "ltx_stage3_width", "ltx_denoise_steps", "ltx_denoise_strength"),
+)
 _NEEDED = (
     "height",
     "width",
@@ -45,6 +50,13 @@ class PaperRow:
     warmup: int
     runs: int
     source: str
+
+    @property
+    def seconds(self) -> float:
+        """The latency, where there must be one."""
+        if self.latency_s is None:
+            raise ValueError(f"no latency was published for {self}")
+        return self.latency_s
 
     @property
     def power_w(self) -> float | None:
@@ -107,7 +119,7 @@ def _kept(row: PaperRow) -> bool:
 class ModelRow:
     """Means over prompts of the cross-model benchmark, with standard deviations across prompts.
 
-    `listed`: size, frames and steps as the data file lists them, which is not always what ran.
+    `listed`: settings as the data file lists them, which is not always what ran.
     """
 
     model: str
@@ -120,7 +132,7 @@ class ModelRow:
     energy_wh: dict[str, float]
     energy_std_wh: dict[str, float]
     power_w: float
-    listed: dict[str, int]
+    listed: dict[str, float]
 
     @property
     def gpu_share(self) -> float:
@@ -156,9 +168,7 @@ def _model_row(name: str, rows: Sequence[Row]) -> ModelRow:
         energy_wh={scope: fmean(values) for scope, values in energies.items()},
         energy_std_wh={scope: stdev(values) for scope, values in energies.items()},
         power_w=wh_to_joules(fmean(energies["gpu"])) / fmean(latencies),
-        listed={
-            field: int(column(field)[0]) for field in ("height", "width", "num_frames", "steps")
-        },
+        listed={field: column(field)[0] for field in _SETTINGS if rows[0].get(field)},
     )
 
 

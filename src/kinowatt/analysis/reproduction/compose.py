@@ -3,7 +3,8 @@
 from typing import Any
 
 from kinowatt.analysis.reproduction.claims import all_claims
-from kinowatt.analysis.reproduction.findings import all_findings, floor_pct
+from kinowatt.analysis.reproduction.findings import all_findings
+from kinowatt.analysis.reproduction.findings_data import floor_pct
 from kinowatt.analysis.reproduction.model import Reproduction
 from kinowatt.analysis.reproduction.paper_tables import all_tables
 from kinowatt.analysis.reproduction.sweeps import all_sweeps

@@ -18,10 +18,16 @@ class Claim:
     evidence: str
 
 
+def verdict(holds: bool, nearly: bool) -> str:
+    """The word for a claim that holds as stated, holds once corrected, or does not."""
+    return "holds" if holds else "with correction" if nearly else "no"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
     """Something that the paper, its scripts or its data say against each other, before and after."""
 
+    id: str  # short and stable, to cite it by
     title: str
     quantity: str
     before: str

@@ -1,14 +1,18 @@
 """Data of figures 2 to 4: stacked predictions along each axis, with the measured points."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kinowatt.analysis.calibration import predicted
+from kinowatt.analysis.predict import scenario
 from kinowatt.analysis.reproduction.fits import corrected_profile
 from kinowatt.analysis.reproduction.model import Sweep
-from kinowatt.analysis.rows import SWEEPS, PaperRow, paper_rows
+from kinowatt.analysis.rows import SWEEPS, WAN, PaperRow, paper_rows
+from kinowatt.errors import require_extra
+from kinowatt.facts.operator_tables import operator_table
 from kinowatt.theory import paper
-from kinowatt.theory.predict import Estimate
+from kinowatt.theory.predict import Estimate, estimate, flops_by_part
 from kinowatt.units import joules_to_wh
 
 OPERATORS = (
@@ -116,3 +120,39 @@ def share(stack: Mapping[str, tuple[float, ...]], groups: Sequence[str], index: 
     """Part of the stacked total at one point that the named groups make up."""
     total = sum(values[index] for values in stack.values())
     return sum(stack[group][index] for group in groups) / total
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MlpShare:
+    """The MLP's share at a short sequence, and whether no other part has more FLOPs."""
+
+    tokens: float
+    of_flops: float
+    of_latency: float
+    leads: bool
+
+
+def mlp_shares() -> tuple[MlpShare, ...]:
+    """At 256x256 and every latent length from 1 to 81 frames, by the corrected model."""
+    numpy: Any = require_extra("learn", "numpy")
+    chosen = scenario(WAN, preset="paper", profile="paper-corrected")
+    frames = numpy.arange(1.0, 82.0, 4.0)
+    sides = dict.fromkeys(("height_px", "width_px"), numpy.full(len(frames), 256.0))
+    workload = replace(chosen.workload, frames=frames, **sides)
+    result = estimate(replace(chosen, workload=workload), operator_table)
+    stack = stacks_of(result, len(frames))["latency_s"]
+    flops = flops_by_part(result.operators)
+    total = flops.pop("total")
+    return tuple(
+        MlpShare(
+            tokens=float(result.plan.effective.tokens[i]),
+            of_flops=float(flops["mlp"][i] / total[i]),
+            of_latency=share(stack, ("MLP",), i),
+            leads=bool(all(flops["mlp"][i] >= _at(values, i) for values in flops.values())),
+        )
+        for i in range(len(frames))
+    )
+
+
+def _at(values: Any, index: int) -> float:
+    return float(values[index]) if hasattr(values, "shape") else float(values)
