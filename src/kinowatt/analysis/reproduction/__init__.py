@@ -1,0 +1,1 @@
+"""The paper recomputed from its published data: tables, figure data, claims, findings."""
