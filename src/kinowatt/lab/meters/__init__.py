@@ -1,0 +1,1 @@
+"""Meters of energy: one contract, one file per source, one registry."""
