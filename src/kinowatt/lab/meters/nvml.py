@@ -1,0 +1,265 @@
+"""NVIDIA GPUs: which there are, and meters over their energy counter and power fields."""
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+from kinowatt.errors import require_extra
+from kinowatt.lab.meters.contract import Meter, MeterUnavailable, Reading, Window, too_short
+from kinowatt.lab.meters.sampler import Sampler, shared
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Device:
+    """A GPU as NVML describes it; None where the driver does not say."""
+
+    index: int
+    uuid: str
+    name: str
+    mig: bool
+    virtualised: bool | None
+    driver: str
+    memory_gib: float
+    power_limit_w: float | None
+    default_power_limit_w: float | None
+    max_sm_clock_mhz: float | None
+    persistence: bool | None
+    pci_bus_id: str
+
+    @property
+    def source(self) -> str:
+        """The name under which a sampler polls it."""
+        return f"nvml:{self.uuid}"
+
+
+def library() -> Any:
+    """NVML, initialised; `MeterUnavailable` where there is no driver to ask."""
+    nvml = require_extra("measure", "pynvml")
+    try:
+        nvml.nvmlInit()
+    except nvml.NVMLError as error:
+        raise MeterUnavailable(
+            f"NVML: {error}",
+            "install the NVIDIA driver, or start the container with `--gpus all`"
+            " (NVIDIA_DRIVER_CAPABILITIES must include `utility`)",
+        ) from None
+    return nvml
+
+
+def handle(nvml: Any, where: str) -> Any:
+    """NVML's handle of a GPU by UUID or index; MIG slices are refused."""
+    try:
+        if where.isdigit():
+            found = nvml.nvmlDeviceGetHandleByIndex(int(where))
+        else:
+            found = nvml.nvmlDeviceGetHandleByUUID(where.encode())
+    except nvml.NVMLError as error:
+        raise MeterUnavailable(
+            f"NVML knows no GPU {where!r}: {error}", "see `nvidia-smi -L`"
+        ) from None
+    if _mig(nvml, found) or where.startswith("MIG-"):
+        raise MeterUnavailable(
+            f"GPU {where} is split by MIG, and its one power reading is of all slices together",
+            "measure on a GPU without MIG (`nvidia-smi -i N -mig 0` needs an administrator)",
+        )
+    return found
+
+
+def devices() -> list[Device]:
+    """Every GPU of this machine in NVML's order (by PCI bus), visible to CUDA or not."""
+    nvml = library()
+    try:
+        count = nvml.nvmlDeviceGetCount()
+        return [_describe(nvml, nvml.nvmlDeviceGetHandleByIndex(i), i) for i in range(count)]
+    finally:
+        nvml.nvmlShutdown()
+
+
+def _describe(nvml: Any, device: Any, index: int) -> Device:
+    def ask(name: str, *arguments: Any) -> Any:
+        try:
+            return getattr(nvml, name)(device, *arguments)
+        except nvml.NVMLError:
+            return None
+
+    limit = ask("nvmlDeviceGetPowerManagementLimit")
+    default = ask("nvmlDeviceGetPowerManagementDefaultLimit")
+    mode = ask("nvmlDeviceGetVirtualizationMode")
+    persistence = ask("nvmlDeviceGetPersistenceMode")
+    return Device(
+        index=index,
+        uuid=_text(nvml.nvmlDeviceGetUUID(device)),
+        name=_text(nvml.nvmlDeviceGetName(device)),
+        mig=_mig(nvml, device),
+        virtualised=None if mode is None else mode != nvml.NVML_GPU_VIRTUALIZATION_MODE_NONE,
+        driver=_text(nvml.nvmlSystemGetDriverVersion()),
+        memory_gib=nvml.nvmlDeviceGetMemoryInfo(device).total / 2**30,
+        power_limit_w=None if limit is None else limit / 1000,
+        default_power_limit_w=None if default is None else default / 1000,
+        max_sm_clock_mhz=ask("nvmlDeviceGetMaxClockInfo", nvml.NVML_CLOCK_SM),
+        persistence=None if persistence is None else bool(persistence),
+        pci_bus_id=_text(nvml.nvmlDeviceGetPciInfo(device).busId),
+    )
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _mig(nvml: Any, device: Any) -> bool:
+    try:
+        current, _ = nvml.nvmlDeviceGetMigMode(device)
+    except nvml.NVMLError:
+        return False
+    return bool(current == nvml.NVML_DEVICE_MIG_ENABLE)
+
+
+def visible(
+    found: Iterable[Device], variable: str | None = None, order: str | None = None
+) -> tuple[list[Device], str | None]:
+    """The GPUs that CUDA will see, in its order, and what is doubtful about that.
+
+    `variable`: CUDA_VISIBLE_DEVICES (indices, UUIDs or their beginnings; an unknown entry hides
+    itself and all after it, as CUDA has it). `order`: CUDA_DEVICE_ORDER; without PCI_BUS_ID the
+    indices of unlike GPUs may differ from NVML's.
+    """
+    all_of_them = list(found)
+    variable = os.environ.get("CUDA_VISIBLE_DEVICES") if variable is None else variable
+    order = os.environ.get("CUDA_DEVICE_ORDER") if order is None else order
+    doubt = None
+    if order != "PCI_BUS_ID" and len({device.name for device in all_of_them}) > 1:
+        doubt = "unlike GPUs: set CUDA_DEVICE_ORDER=PCI_BUS_ID, or indices may name other GPUs"
+    if variable is None:
+        return all_of_them, doubt
+    chosen: list[Device] = []
+    for entry in (part.strip() for part in variable.split(",")):
+        match = _match(all_of_them, entry)
+        if match is None:
+            break
+        chosen.append(match)
+    return chosen, doubt
+
+
+def _match(found: list[Device], entry: str) -> Device | None:
+    if entry.isdigit():
+        return next((device for device in found if device.index == int(entry)), None)
+    alike = [device for device in found if entry and device.uuid.startswith(entry)]
+    return alike[0] if len(alike) == 1 else None
+
+
+def processes(uuid: str) -> list[int]:
+    """Ids of the compute processes on a GPU (of other containers too, where NVML may tell)."""
+    nvml = library()
+    try:
+        running = nvml.nvmlDeviceGetComputeRunningProcesses(handle(nvml, uuid))
+        return sorted(int(process.pid) for process in running)
+    except nvml.NVMLError:
+        return []
+    finally:
+        nvml.nvmlShutdown()
+
+
+class _Sampled(Meter):
+    """A meter that reads off the samples of one GPU; all of them share one sampling process."""
+
+    scopes = ("gpu",)
+    field: ClassVar[str]
+    label: ClassVar[str]
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self._sampler: Sampler | None = None
+
+    @property
+    def sampler(self) -> Sampler:
+        if self._sampler is None:
+            raise MeterUnavailable(f"meter {self.name} is not open", "use it in a `with` block")
+        return self._sampler
+
+    def open(self) -> None:
+        if self._sampler is not None:
+            return
+        sampler = shared(self.source)
+        if not sampler.has(self.field):
+            sampler.release()
+            raise MeterUnavailable(f"this GPU has no {self.label}", "use another meter")
+        self._sampler = sampler
+
+    def close(self) -> None:
+        if self._sampler is not None:
+            self._sampler.release()
+            self._sampler = None
+
+    def start(self) -> Window:
+        self.sampler.check()
+        return super().start()
+
+    def describe(self) -> Mapping[str, Any]:
+        return {
+            "source": self.source,
+            "figure": self.label,
+            "resolution_s": self.sampler.step_s(self.field),
+            "polled_every_s": self.sampler.interval_s,
+            "scope": "the whole GPU, all processes on it",
+        }
+
+    def read(self, window: Window) -> tuple[Reading, ...]:
+        seconds = window.seconds
+        resolution = self.sampler.step_s(self.field)
+        joules, reason = None, too_short(seconds, resolution)
+        if reason is None:
+            joules, reason = self._joules(window.start_s, window.start_s + seconds)
+        reading = Reading(
+            scope="gpu",
+            meter=self.name,
+            method="measured",
+            window_s=seconds,
+            energy_j=joules,
+            reason=reason,
+            resolution_s=resolution,
+            uncertainty_j=None if joules is None else resolution * joules / seconds,
+        )
+        return (reading,)
+
+    def _joules(self, start_s: float, stop_s: float) -> tuple[float | None, str | None]:
+        raise NotImplementedError
+
+
+class NvmlCounter(_Sampled):
+    """The driver's own energy counter (Volta and newer), read between its steps.
+
+    The counter moves about every 100 ms, so its value at the edge of a window is interpolated
+    between the two steps around it.
+    """
+
+    name = "nvml-counter"
+    field = "energy_mj"
+    label = "energy counter (NVML_FI_DEV_TOTAL_ENERGY_CONSUMPTION)"
+
+    def _joules(self, start_s: float, stop_s: float) -> tuple[float | None, str | None]:
+        return self.sampler.around(start_s, stop_s).counter_joules(start_s, stop_s)
+
+
+class NvmlPowerInstant(_Sampled):
+    """Instant power (field 186), integrated over the window."""
+
+    name = "nvml-power-instant"
+    field = "power_instant_w"
+    label = "instant power (NVML_FI_DEV_POWER_INSTANT)"
+
+    def _joules(self, start_s: float, stop_s: float) -> tuple[float | None, str | None]:
+        return self.sampler.around(start_s, stop_s).integrated_joules(self.field, start_s, stop_s)
+
+
+class NvmlPowerAverage(NvmlPowerInstant):
+    """Power averaged by the driver over about a second (field 185): late at edges."""
+
+    name = "nvml-power-average"
+    field = "power_average_w"
+    label = "power averaged over 1 s (NVML_FI_DEV_POWER_AVERAGE)"
+
+
+def record(device: Device) -> dict[str, Any]:
+    """A GPU as conditions of a row record it."""
+    return asdict(device)
