@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from kinowatt.facts.components import component
+from kinowatt.lab.modules import parameter_bytes, with_random_weights
 from kinowatt.lab.tracing import components
 
 VALID_TOKENS = 40
@@ -33,11 +34,8 @@ def on_gpu(*shape: int, dtype: torch.dtype) -> torch.Tensor:
 def measure(table: str, point: dict[str, int]) -> dict[str, Any]:
     component_id, _, dtype = table.rpartition(".")
     found = component(component_id)
-    module = components.build(found.cls, found.library, found.config, dtype).to_empty(device="cuda")
-    for tensor in [*module.parameters(), *module.buffers()]:
-        if tensor.is_floating_point():
-            tensor.data.normal_(0, 0.02) if tensor.dim() > 1 else tensor.data.fill_(1.0)
-    weights = components.parameter_bytes(module)
+    module = with_random_weights(found.cls, found.library, found.config, dtype, "cuda")
+    weights = parameter_bytes(module)
     components._empty = on_gpu
     call = components.adapter(found.cls).call(module, getattr(torch, dtype), point)
     with torch.no_grad():

@@ -114,16 +114,16 @@ def _base(configs: Mapping[str, Any], source: Path) -> ModelSpec:
 
 
 def _write_component(facts: Path, table: str, cls: str, library: str, config: Any) -> None:
-    from kinowatt.lab.tracing import components
+    from kinowatt.lab.modules import on_meta, parameter_count
 
     dtype = table.rpartition(".")[2]
-    module = components.build(cls, library, config, dtype)
+    module = on_meta(cls, library, config, dtype)
     path = facts / "components" / f"{table.rpartition('.')[0]}.toml"
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = [
         f'cls = "{cls}"',
         f'library = "{library}"',
-        f"parameters = {components.parameter_count(module)}",
+        f"parameters = {parameter_count(module)}",
         'source = "config.json of a checkpoint folder"',
         "",
         "[config]",

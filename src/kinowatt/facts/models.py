@@ -1,7 +1,7 @@
 """Models: their components, recipes of passes, presets, size rules and names."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -28,10 +28,12 @@ MODEL: Shape = {
     "not_included": "text",
     "sources": "texts",
     "components": "any table",
+    "scheduler?": "table",
     "rules": "table",
     "presets": "table",
     "recipes": "table",
 }
+SCHEDULER: Shape = {"cls": "text", "config?": "any table", "source": "text"}
 RULES: Shape = {
     "size_multiple": "whole",
     "size_multiple_checked?": "whole",
@@ -91,6 +93,15 @@ class Preset:
     offload: str
     recipe: str | None
     note: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SchedulerSpec:
+    """A scheduler class of diffusers with what the checkpoint sets of its config."""
+
+    cls: str
+    source: str
+    config: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -163,6 +174,7 @@ class ModelSpec:
     presets: Mapping[str, Preset]
     recipes: Mapping[str, Recipe]
     sources: tuple[str, ...]
+    scheduler: SchedulerSpec | None  # None where the model is only the paper's formulas
 
     def table(self, role: str) -> str:
         """The operator table of a role."""
@@ -229,6 +241,8 @@ def _check(path: Path, raw: Mapping[str, Any]) -> None:
         check(path, "components", {role: table}, {role: "text"})
     member(path, "", "default_recipe", raw["default_recipe"], raw["recipes"])
     check(path, "rules", raw["rules"], RULES)
+    if "scheduler" in raw:
+        check(path, "scheduler", raw["scheduler"], SCHEDULER)
     for name, preset in raw["presets"].items():
         check(path, f"presets.{name}", preset, PRESET)
         if "recipe" in preset:
@@ -288,6 +302,7 @@ def _model(name: str, raw: Mapping[str, Any]) -> ModelSpec:
         presets={key: _preset(key, value) for key, value in raw["presets"].items()},
         recipes={key: _recipe(key, value) for key, value in raw["recipes"].items()},
         sources=tuple(raw["sources"]),
+        scheduler=SchedulerSpec(**raw["scheduler"]) if "scheduler" in raw else None,
     )
 
 

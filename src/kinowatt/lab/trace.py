@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from kinowatt.lab.modules import on_meta, parameter_bytes, parameter_count
 from kinowatt.lab.tracing import components, fitting, tables, writing
 from kinowatt.lab.tracing.components import Adapter, Point
 from kinowatt.lab.tracing.recorder import Event, record_forward
@@ -60,12 +61,12 @@ def live_forward(source: Source, point: Point) -> list[Event]:
 
 def open_module(source: Source) -> tuple[torch.nn.Module, Adapter]:
     _quiet()
-    module = components.build(source.cls, source.library, source.config, source.dtype)
+    module = on_meta(source.cls, source.library, source.config, source.dtype)
     return module, components.adapter(source.cls)
 
 
 def _quiet() -> None:
-    """Casts that `components.build` does on purpose are warned about by diffusers."""
+    """Casts that `on_meta` does on purpose are warned about by diffusers."""
     logging.getLogger("diffusers").setLevel(logging.ERROR)
     logging.getLogger("transformers").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="torch.nn.init")
@@ -81,8 +82,8 @@ def _header(source: Source, module: torch.nn.Module, adapter: Adapter) -> dict[s
         "cls": source.cls,
         "role": source.role,
         "dtype": source.dtype,
-        "parameters": components.parameter_count(module),
-        "parameter_bytes": components.parameter_bytes(module),
+        "parameters": parameter_count(module),
+        "parameter_bytes": parameter_bytes(module),
         "config_digest": writing.config_digest(source.config),
         "versions": {
             "torch": torch.__version__.split("+")[0],

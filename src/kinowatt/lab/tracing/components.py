@@ -1,10 +1,9 @@
-"""Builds a component from its config on `meta` and calls it as its pipeline does.
+"""Calls a component on `meta` as its pipeline does.
 
 One `Adapter` per class: the only place that knows a class's inputs. A new class is one function
 and one row of `ADAPTERS`.
 """
 
-import inspect
 import itertools
 import math
 from collections.abc import Callable, Mapping
@@ -83,69 +82,6 @@ class Adapter:
         """What a number of calls can be made of, the likeliest first."""
         chunks = [(name,) for name in self.derived if name[0] == "c"]
         return [(), (self.loop or "b",), ("b",), *chunks]
-
-
-def build(cls: str, library: str, config: Mapping[str, Any], dtype: str) -> torch.nn.Module:
-    """The real module on `meta`, cast as `from_pretrained(torch_dtype=…)` casts it."""
-    target = getattr(torch, dtype)
-    with torch.device("meta"):
-        module = _construct(cls, library, config).eval()
-    module.requires_grad_(False)
-    keep = _kept_in_float32(module, library, target)
-    for name, tensor in list(module.named_parameters()) + list(module.named_buffers()):
-        if tensor.is_floating_point() and not keep.intersection(name.split(".")):
-            tensor.data = tensor.data.to(target)
-    return module
-
-
-def _construct(cls: str, library: str, config: Mapping[str, Any]) -> torch.nn.Module:
-    if library == "transformers":
-        return _construct_transformers(cls, config)
-    import diffusers
-
-    model = getattr(diffusers, cls, None) or _in_pipelines(cls)
-    if model is None:
-        raise TraceError(f"diffusers {diffusers.__version__} has no class {cls}")
-    if cls == "UNetMotionModel":
-        with_motion: torch.nn.Module = _motion_unet(config)
-        return with_motion
-    known = inspect.signature(model.__init__).parameters
-    unknown = [key for key in config if key not in known and not key.startswith("_")]
-    if unknown:
-        raise TraceError(f"{cls} does not accept config field {unknown[0]!r}")
-    module: torch.nn.Module = model(**{k: v for k, v in config.items() if k in known})
-    return module
-
-
-def _in_pipelines(cls: str) -> Any:
-    """Classes that diffusers keeps beside a pipeline instead of exporting them."""
-    from diffusers.pipelines.ltx import modeling_latent_upsampler
-
-    return getattr(modeling_latent_upsampler, cls, None)
-
-
-def _motion_unet(config: Mapping[str, Any]) -> torch.nn.Module:
-    from diffusers import MotionAdapter, UNet2DConditionModel, UNetMotionModel
-
-    unet = UNet2DConditionModel(**config["unet"])
-    adapter = MotionAdapter(**config["motion_adapter"])
-    module: torch.nn.Module = UNetMotionModel.from_unet2d(unet, adapter, load_weights=False)
-    return module
-
-
-def _construct_transformers(cls: str, config: Mapping[str, Any]) -> torch.nn.Module:
-    import transformers
-
-    model = getattr(transformers, cls)
-    module: torch.nn.Module = model(model.config_class(**config))
-    return module
-
-
-def _kept_in_float32(module: torch.nn.Module, library: str, dtype: torch.dtype) -> set[str]:
-    names = set(getattr(module, "_keep_in_fp32_modules", None) or ())
-    if library == "transformers" and dtype is not torch.float16:
-        names.clear()  # transformers keeps them only where float16 would overflow
-    return names | set(getattr(module, "_keep_in_fp32_modules_strict", None) or ())
 
 
 def _empty(*shape: int, dtype: torch.dtype) -> torch.Tensor:
@@ -380,12 +316,3 @@ def adapter(cls: str) -> Adapter:
         raise TraceError(
             f"no adapter for class {cls}; known: {', '.join(sorted(ADAPTERS))}"
         ) from None
-
-
-def parameter_count(module: torch.nn.Module) -> int:
-    return sum(math.prod(p.shape) for p in module.parameters())
-
-
-def parameter_bytes(module: torch.nn.Module) -> int:
-    tensors = list(module.parameters()) + list(module.buffers())
-    return sum(math.prod(t.shape) * t.element_size() for t in tensors)
