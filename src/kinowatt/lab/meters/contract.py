@@ -78,12 +78,14 @@ class Meter(ABC):
     """One source of energy figures.
 
     `overlapping`: windows may nest and overlap; where False, `start` refuses a second one.
+    `retrospective`: any past stretch of time can be read, not only windows that were opened.
     """
 
     name: ClassVar[str]
     scopes: ClassVar[tuple[Scope, ...]]
     method: ClassVar[Method] = "measured"
     overlapping: ClassVar[bool] = True
+    retrospective: ClassVar[bool] = False
 
     def __enter__(self) -> Self:
         self.open()

@@ -164,6 +164,7 @@ class _Sampled(Meter):
     """A meter that reads off the samples of one GPU; all of them share one sampling process."""
 
     scopes = ("gpu",)
+    retrospective = True
     field: ClassVar[str]
     label: ClassVar[str]
 

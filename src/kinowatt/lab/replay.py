@@ -1,0 +1,66 @@
+"""The calls that a pipeline makes of its components, kept so that each can be repeated alone."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from kinowatt.lab.pipelines import Built
+from kinowatt.lab.stages import points_of, replace_method, shape_of
+
+
+@dataclass(slots=True)
+class Replay:
+    """One kind of call of a stage: `calls` of it in one video."""
+
+    stage: str
+    shape: tuple[int, ...]
+    again: Callable[[], Any]
+    calls: int = 1
+
+
+Replays = dict[tuple[str, tuple[int, ...]], Replay]
+
+
+@contextmanager
+def captured(built: Built) -> Iterator[Replays]:
+    """Fills a mapping with every kind of call made inside; the inputs are kept by reference."""
+    found: Replays = {}
+    undo: list[Callable[[], object]] = []
+
+    def note(stage: str, again: Callable[..., Any], args: Any, kwargs: Any) -> None:
+        key = (stage, shape_of(args, kwargs))
+        if key in found:
+            found[key].calls += 1
+        else:
+            found[key] = Replay(stage, key[1], lambda: again(*args, **kwargs))
+
+    seen: set[tuple[int, str]] = set()
+    for pipe in built.pipes:
+        for stage, module, method in points_of(pipe):
+            if (id(module), method) in seen:
+                continue
+            seen.add((id(module), method))
+            undo.append(_note_calls(module, method, lambda *a, s=stage: note(s, *a)))
+    try:
+        yield found
+    finally:
+        for action in reversed(undo):
+            action()
+
+
+def _note_calls(module: Any, method: str, note: Callable[..., None]) -> Callable[[], object]:
+    if method == "forward":
+        handle = module.register_forward_pre_hook(
+            lambda _, args, kwargs: note(module, args, kwargs), with_kwargs=True
+        )
+        return handle.remove  # type: ignore[no-any-return]
+
+    def wrap(inner: Any) -> Any:
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            note(inner, args, kwargs)
+            return inner(*args, **kwargs)
+
+        return wrapped
+
+    return replace_method(module, method, wrap)

@@ -1,0 +1,89 @@
+"""One pipeline and its meters, kept for many rows: what a worker process holds."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any
+
+from kinowatt.errors import unknown_name
+from kinowatt.facts.models import model
+from kinowatt.lab.assemble import row
+from kinowatt.lab.bench import Bench
+from kinowatt.lab.conditions import source_of
+from kinowatt.lab.meters.contract import Meter
+from kinowatt.lab.meters.sampler import Sampler, shared
+from kinowatt.lab.pipelines import BuildOptions, Built, build
+from kinowatt.lab.protocol import FullOptions, measure_full
+from kinowatt.lab.request import VideoRequest
+from kinowatt.lab.sampled import measure_sampled
+from kinowatt.lab.timeline import timeline
+
+PROTOCOLS = ("full", "sampled")
+Emit = Callable[[dict[str, Any]], None]
+
+
+class Session:
+    """Measures request after request on one pipeline; `close` lets go of GPU and meters."""
+
+    def __init__(self, built: Built, bench: Bench) -> None:
+        self.built = built
+        self.bench = bench
+
+    def measure(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """One row. `request`: fields of `VideoRequest`, `protocol` and fields of its options."""
+        values = dict(request)
+        protocol = values.pop("protocol", "full")
+        if protocol not in PROTOCOLS:
+            raise unknown_name("protocol", protocol, PROTOCOLS)
+        options = {f.name: values.pop(f.name) for f in fields(FullOptions) if f.name in values}
+        video = VideoRequest.of(model(self.built.spec.name), **values)
+        if protocol == "sampled":
+            outcome = measure_sampled(self.built, video, self.bench, **_only_idle(options))
+        else:
+            outcome = measure_full(self.built, video, self.bench, FullOptions(**options))
+        return row(self.built, video, self.bench, outcome)
+
+    def close(self) -> None:
+        for meter in self.bench.meters:
+            meter.close()
+        if self.bench.sampler is not None:
+            self.bench.sampler.release()
+
+
+def _only_idle(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name == "idle_s"}
+
+
+def open_session(key: Mapping[str, Any], emit: Emit) -> Session:
+    """Builds the pipeline and opens its meters.
+
+    `key`: `model`, `meters` (names, or ["auto"]) and fields of `BuildOptions`.
+    """
+    values = dict(key)
+    name = values.pop("model")
+    names = values.pop("meters", ["auto"])
+    emit({"event": "build", "model": name})
+    built = build(name, BuildOptions(**values))
+
+    def listener(event: str, more: dict[str, Any]) -> None:
+        live = sampler.latest() if sampler else {}
+        emit({"event": event, **more, **{k: live[k] for k in LIVE if k in live}})
+
+    source = source_of(built.device)
+    sampler: Sampler | None = shared(source) if source else None
+    meters = _open_meters(names, source)
+    bench = Bench(line=timeline(built.device), meters=meters, sampler=sampler, listener=listener)
+    return Session(built, bench)
+
+
+LIVE = ("power_instant_w", "temperature_c", "sm_clock_mhz")
+
+
+def _open_meters(names: list[str], source: str | None) -> list[Meter]:
+    from kinowatt.lab.meters.nvml import NvmlCounter, NvmlPowerInstant
+
+    if source is None:
+        return []
+    found: list[Meter] = [NvmlCounter(source), NvmlPowerInstant(source)]
+    for meter in found:
+        meter.open()
+    return found
