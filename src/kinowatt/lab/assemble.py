@@ -264,6 +264,7 @@ def _observed(outcome: Outcome, bench: Bench, record: CallRecord) -> dict[str, A
         "virtualised": host().virtualised,
         "cold_s": outcome.warm.cold_s,
         "idle_s": outcome.idle.seconds,
+        "idle_age_s": outcome.outer.start_s - outcome.idle.stop_s,
         "meters": bench.describe(),
         "readings": [_reading(reading) for reading in outcome.outer.readings],
         "window_s": outcome.outer.seconds,

@@ -50,7 +50,7 @@ class Bench:
     """What a protocol measures with.
 
     `meters`: opened, in order of preference. `sampler`: power and clocks over time, None without
-    a GPU. `listener`: told of progress.
+    a GPU. `listener`: told of progress. `idle`: the baseline, taken once before the first row.
     """
 
     line: Timeline
@@ -58,6 +58,7 @@ class Bench:
     sampler: Sampler | None = None
     listener: Callable[[str, dict[str, Any]], None] | None = None
     absent: Mapping[str, str] = field(default_factory=dict)
+    idle: Metered | None = None
 
     def tell(self, event: str, **values: Any) -> None:
         if self.listener is not None:

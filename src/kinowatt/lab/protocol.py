@@ -7,7 +7,7 @@ window. Stages that are too short to be metered inside a run are repeated alone 
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
@@ -30,10 +30,12 @@ MAX_REPEATS = 10_000
 class FullOptions:
     """The paper's protocol is two warm-ups and five timed runs.
 
-    `idle_s`: length of the idle baseline. `isolate`: whether short stages are metered alone.
+    `warmup_steps`: denoising steps of a warm-up; None: as many as the video has. `idle_s`: length
+    of the idle baseline. `isolate`: whether short stages are metered alone.
     """
 
     warmup: int = 2
+    warmup_steps: int | None = None
     runs: int = 5
     idle_s: float = 6.0
     isolate: bool = True
@@ -130,7 +132,8 @@ def measure_full(
 ) -> Outcome:
     """Times and meters whole calls of the pipeline."""
     idle = idle_baseline(bench, options.idle_s)
-    warm = warm_up(built, request, bench, options.warmup)
+    steps = min(request.steps, options.warmup_steps or request.steps)
+    warm = warm_up(built, replace(request, steps=steps), bench, options.warmup)
     with StageRecorder(built.pipes, built.device, bench.listener) as recorder:
         outer = bench.start(outer=True)
         runs = []
@@ -154,11 +157,12 @@ def measure_full(
 
 
 def idle_baseline(bench: Bench, seconds: float) -> Metered:
-    """A window in which nothing runs, with the pipeline loaded and its context open."""
-    bench.tell("idle", seconds=seconds)
-    with bench.window() as metered:
-        time.sleep(seconds if bench.meters else 0.0)
-    return metered
+    """A window in which nothing runs, with the pipeline loaded; taken before the first row."""
+    if bench.idle is None:
+        bench.tell("idle", seconds=seconds)
+        with bench.window() as bench.idle:
+            time.sleep(seconds if bench.meters else 0.0)
+    return bench.idle
 
 
 def warm_up(built: Built, request: VideoRequest, bench: Bench, calls: int) -> WarmUp:
@@ -265,7 +269,6 @@ def isolate(replays: Replays, bench: Bench, run: Run) -> tuple[tuple[Replay, Alo
 def alone(replay: Replay, bench: Bench) -> Alone:
     """One call of a stage, repeated in one window until the meters can resolve it."""
     bench.tell("alone", stage=replay.stage)
-    replay.again()
     metered = bench.start(outer=True)
     times = fill(bench, metered, replay.again)
     bench.stop(metered)

@@ -2,20 +2,22 @@
 
 The rule by which a video is composed of them:
 
-1. A *short call* of the whole pipeline with as few steps as it takes warms every shape. A second
-   one gives the seconds of text encoder, decoder and host (`other`) in a warm pipeline.
-2. The pipeline is called with all its steps and left after `dropped + timed` of them. The first
-   `dropped` steps are not counted. `timed` steps fill one window that the meters can resolve.
-3. Where steps still get slower along the window (the power limit lowers the clock within seconds),
-   the window is continued until the slope over it is below `SLOPE_LIMIT`, at most `MAX_WINDOWS`
-   times; only the last window counts.
-4. The decoder is repeated alone in one window.
-5. Latency = text encoder + steps × seconds per step + decoder + other. GPU energy = steps × joules
-   per step + joules of the decoder alone + (text encoder + other) × the mean power sampled there.
+1. One *short call* of the whole pipeline with as few steps as it takes warms every shape. What
+   follows its decoder, mostly on the host, is measured here.
+2. The decoder is repeated alone in one window. It also warms the GPU up to its power limit.
+3. The pipeline is called with all its steps and left after `dropped + timed` of them. The first
+   step is dropped. `timed` steps fill one window that the meters can resolve. What comes before
+   the first step (text encoder, scheduler) is measured here.
+4. Where steps still get slower along the window (at the power limit the clock falls as the GPU
+   warms up), further windows follow until the slope over one is below `SLOPE_LIMIT`, at most
+   `MAX_WINDOWS` in all; only the last window counts and the steps before it are dropped.
+5. Latency = what comes before + steps × seconds per step + decoder + what follows. GPU energy =
+   steps × joules per step + joules of the decoder alone + the rest of the seconds × the mean of
+   the power sampled in them (host energies: × the mean power of the step window).
 
-Whole calls that together are no longer than three windows, and cascades, are not composed: the
-whole call is repeated in one window. A composed row says so; since its steps are equal by
-construction it is no evidence that time is linear in steps.
+Cascades, and videos that are no longer than three windows, are not composed: the whole call is
+repeated in one window. A composed row says so; since its steps are equal by construction it is no
+evidence that time is linear in steps.
 """
 
 import math
@@ -51,6 +53,7 @@ SLOPE_LIMIT = 0.01
 MAX_WINDOWS = 3
 WHOLE_WINDOWS = 3  # videos of up to so many windows are measured whole
 MIN_WHOLE_CALLS = 3
+SETTLE_S = 2.5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,6 +71,16 @@ class Steps:
         return self.metered.seconds / len(self.seconds)
 
 
+def _settled(built: Built, request: VideoRequest, recorder: StageRecorder, seconds: float) -> float:
+    """Calls until `SETTLE_S` are over, since the first after a pause are slower; seconds of one."""
+    settled = time.perf_counter() + SETTLE_S
+    while seconds < SETTLE_S and time.perf_counter() < settled:
+        with recorder.call() as got:
+            built.generate(request)
+        seconds = got[0].seconds
+    return seconds
+
+
 class _Enough(BaseException):
     """Leaves a pipeline in the middle of its loop; no `except Exception` of its own stops it."""
 
@@ -79,13 +92,17 @@ def measure_sampled(
     idle = idle_baseline(bench, idle_s)
     least = replace(request, steps=min(request.steps, built.spec.rules.min_steps))
     cascade = len(built.pipes) > 1 and request.recipe != "single"
-    warm = warm_up(built, request if cascade else least, bench, calls=2)
-    step_s = _step_s(warm.record)
-    whole_s = warm.seconds + (0 if cascade else (request.steps - least.steps) * step_s)
+    warm = warm_up(built, request if cascade else least, bench, calls=1)
+    whole_s = warm.seconds + (
+        0 if cascade else (request.steps - least.steps) * _step_s(warm.record)
+    )
     if cascade or whole_s <= WHOLE_WINDOWS * bench.min_window_s() or request.steps <= MIN_TIMED + 1:
         return _whole(built, request, bench, warm, idle)
-    steps = _timed_steps(built, request, bench, step_s)
-    return _composed(request, bench, warm, idle, steps)
+    decoders = [r for r in warm.replays.values() if r.stage == "vae_decoder"]
+    decoded = [(replay, alone(replay, bench)) for replay in decoders]
+    return _composed(
+        request, bench, Parts(idle, warm, _timed_steps(built, request, bench), decoded)
+    )
 
 
 def _step_s(record: CallRecord) -> float:
@@ -97,12 +114,11 @@ def _whole(
     built: Built, request: VideoRequest, bench: Bench, warm: WarmUp, idle: Metered
 ) -> Outcome:
     with StageRecorder(built.pipes, built.device, bench.listener) as recorder:
-        with recorder.call() as got:
-            built.generate(request)
-        long = got[0].seconds > WHOLE_WINDOWS * bench.min_window_s()
-        bench.tell("run", run=1, of=1, seconds=got[0].seconds)
+        seconds = _settled(built, request, recorder, warm.seconds)
+        at_least = max(1, math.ceil(WHOLE_WINDOWS * bench.min_window_s() / seconds))
+        bench.tell("run", run=1, of=1, seconds=seconds)
         outer = bench.start(outer=True)
-        run = timed_run(built, request, bench, recorder, 1 if long else MIN_WHOLE_CALLS)
+        run = timed_run(built, request, bench, recorder, min(MIN_WHOLE_CALLS, at_least))
         bench.stop(outer)
     bench.read(outer)
     bench.read(run.metered)
@@ -119,9 +135,8 @@ def _whole(
     )
 
 
-def _timed_steps(built: Built, request: VideoRequest, bench: Bench, step_s: float) -> Steps:
-    wanted = max(MIN_TIMED, math.ceil(bench.min_window_s() / step_s))
-    clock = _StepClock(bench, min(wanted, request.steps - DROPPED), request.steps)
+def _timed_steps(built: Built, request: VideoRequest, bench: Bench) -> Steps:
+    clock = _StepClock(bench, request.steps)
     with StageRecorder(built.pipes, built.device, clock.listen) as recorder:
         try:
             with recorder.call() as got:
@@ -149,9 +164,8 @@ def slope_over(seconds: Sequence[float]) -> float:
 class _StepClock:
     """Opens a window after the dropped steps, and leaves when steps have become steady."""
 
-    def __init__(self, bench: Bench, timed: int, steps: int) -> None:
+    def __init__(self, bench: Bench, steps: int) -> None:
         self.bench = bench
-        self.timed = timed
         self.steps = steps
         self.windows = 0
         self.seconds: tuple[float, ...] = ()
@@ -174,76 +188,102 @@ class _StepClock:
     def _begin(self, done: int) -> None:
         self.metered = self.bench.start(outer=True)
         self._first = done
-        self._until = done + self.timed
+        self._until = min(done + MIN_TIMED, self.steps - DROPPED)
 
     def _look(self, done: int) -> None:
         """At the planned end of a window: continue it, begin another, or leave the pipeline."""
         self.bench.line.wait()
         elapsed = time.perf_counter() - self.metered.start_s
-        short = self.bench.min_window_s() - elapsed
-        if short > 0 and self.metered.windows and done < self.steps - DROPPED:
-            self._until = done + math.ceil(short / (elapsed / (done - self._first)))
-            self._until = min(self._until, self.steps - DROPPED)
+        left = self.steps - DROPPED - done
+        short = self.bench.min_window_s() - elapsed if self.metered.windows else 0.0
+        if short > 0 and left:
+            more = math.ceil(short / (elapsed / (done - self._first)))
+            self._until = done + min(more, left)
             return
         self.bench.stop(self.metered)
         self.windows += 1
         marks = self._marks[self._first :]
         self.seconds = tuple(self.bench.line.seconds(a, b) for a, b in pairwise(marks))
-        more = done + self.timed <= self.steps - DROPPED
-        if not more or self.windows == MAX_WINDOWS or abs(slope_over(self.seconds)) <= SLOPE_LIMIT:
+        steady = abs(slope_over(self.seconds)) <= SLOPE_LIMIT
+        if steady or self.windows == MAX_WINDOWS or left < len(self.seconds):
             raise _Enough
         self._begin(done)
 
 
-def _composed(
-    request: VideoRequest, bench: Bench, warm: WarmUp, idle: Metered, steps: Steps
-) -> Outcome:
-    decoders = [r for r in warm.replays.values() if r.stage.endswith("decoder")]
-    decoded = [(replay, alone(replay, bench)) for replay in decoders]
-    short = warm.record.stages_s()
-    stages = {stage: s for stage, s in short.items() if stage not in ("denoiser", "vae_decoder")}
-    rest_s = sum(stages.values())
-    stages["denoiser"] = request.steps * steps.mean_s
-    stages["vae_decoder"] = sum(part.seconds * replay.calls for replay, part in decoded)
-    trace = bench.trace(steps.metered.start_s, steps.metered.stop_s)
-    energy = {scope: _energy_j(scope, request, steps, decoded) for scope in SCOPES}
-    rest_w = {scope: _power_w(steps.metered, scope) for scope in SCOPES}
-    rest_w["gpu"] = _rest_power_w(warm.record, bench)
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a video is composed of."""
+
+    idle: Metered
+    warm: WarmUp
+    steps: Steps
+    decoded: list[tuple[Replay, Alone]]
+
+    def before(self) -> tuple[float, float]:
+        """From the call to the first step, in the call that was left."""
+        return self.steps.record.start_s, self.steps.record.of("denoiser")[0].start_s
+
+    def after(self) -> tuple[float, float]:
+        """From the decoder to the end, in the short call."""
+        return self.warm.record.spans[-1].stop_s, self.warm.record.stop_s
+
+    def stages_s(self, steps: int) -> dict[str, float]:
+        before, after = (b - a for a, b in (self.before(), self.after()))
+        found = {span.stage: 0.0 for span in self.steps.record.spans if span.stage != "denoiser"}
+        for span in self.steps.record.spans:
+            if span.stage != "denoiser":
+                found[span.stage] += span.seconds
+        found["other"] = before - sum(found.values()) + after
+        found["denoiser"] = steps * self.steps.mean_s
+        found["vae_decoder"] = sum(part.seconds * r.calls for r, part in self.decoded)
+        return found
+
+
+def _composed(request: VideoRequest, bench: Bench, parts: Parts) -> Outcome:
+    steps = parts.steps
+    stages = parts.stages_s(request.steps)
+    rest_s = sum(s for stage, s in stages.items() if stage not in ("denoiser", "vae_decoder"))
+    energy = {scope: _energy_j(scope, request, parts) for scope in SCOPES}
     for scope in SCOPES:
-        energy[scope]["rest"] = _times(rest_w[scope], rest_s)
+        power_w = _rest_power_w(parts, bench) if scope == "gpu" else _power_w(steps.metered, scope)
+        energy[scope]["rest"] = _times(power_w, rest_s)
+    trace = bench.trace(steps.metered.start_s, steps.metered.stop_s)
     return Outcome(
         protocol="sampled",
-        warm=warm,
-        idle=idle,
+        warm=parts.warm,
+        idle=parts.idle,
         runs=(),
         outer=steps.metered,
         inside=(),
         isolated=(),
         stability=verdict([], [trace] if trace else []) | {"slope": steps.slope},
         composed=Composed(
-            stages_s=stages,
-            energy_j=energy,
-            record=steps.record,
-            rule={
-                "steps": request.steps,
-                "timed_steps": len(steps.seconds),
-                "dropped_steps": steps.record.steps - len(steps.seconds),
-                "step_s": steps.mean_s,
-                "step_sd_s": stdev(steps.seconds) if len(steps.seconds) > 1 else None,
-                "slope": steps.slope,
-                "window_s": steps.metered.seconds,
-                "decoder_calls": sum(part.times for _, part in decoded),
-                "rest_s": rest_s,
-            },
+            stages_s=stages, energy_j=energy, record=steps.record, rule=_rule(request, parts)
         ),
     )
 
 
-def _energy_j(
-    scope: Scope, request: VideoRequest, steps: Steps, decoded: Sequence[tuple[Replay, Alone]]
-) -> dict[str, float | None]:
+def _rule(request: VideoRequest, parts: Parts) -> dict[str, Any]:
+    """What a reader needs to judge a composed row."""
+    steps, before, after = parts.steps, parts.before(), parts.after()
+    return {
+        "steps": request.steps,
+        "timed_steps": len(steps.seconds),
+        "dropped_steps": steps.record.steps - len(steps.seconds),
+        "step_s": steps.mean_s,
+        "step_sd_s": stdev(steps.seconds) if len(steps.seconds) > 1 else None,
+        "slope": steps.slope,
+        "windows": steps.windows,
+        "decoder_calls": sum(part.times for _, part in parts.decoded),
+        "before_s": before[1] - before[0],
+        "after_s": after[1] - after[0],
+    }
+
+
+def _energy_j(scope: Scope, request: VideoRequest, parts: Parts) -> dict[str, float | None]:
     """Joules of the parts that were metered in windows of their own."""
-    decoder = [_times(part.joules(scope), replay.calls) for replay, part in decoded]
+    steps = parts.steps
+    decoder = [_times(part.joules(scope), replay.calls) for replay, part in parts.decoded]
     return {
         "denoiser": _times(steps.metered.joules(scope), request.steps / len(steps.seconds)),
         "vae_decoder": add(decoder),
@@ -255,19 +295,11 @@ def _power_w(metered: Metered, scope: Scope) -> float | None:
     return None if reading is None else reading.power_w
 
 
-def _rest_power_w(record: CallRecord, bench: Bench) -> float | None:
-    """Mean sampled power while neither denoiser nor decoder ran in the short call."""
-    edges = [record.start_s]
-    for span in record.spans:
-        if span.stage in ("denoiser", "vae_decoder"):
-            edges += [span.start_s, span.stop_s]
-    edges.append(record.stop_s)
-    gaps = [(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if b > a]
-    watts = [(bench.mean_power_w(a, b), b - a) for a, b in gaps]
-    if not gaps or any(power is None for power, _ in watts):
-        return None
-    total = sum((power or 0.0) * seconds for power, seconds in watts)
-    return total / sum(seconds for _, seconds in watts)
+def _rest_power_w(parts: Parts, bench: Bench) -> float | None:
+    """Mean sampled power before the first step and after the decoder."""
+    gaps = [(a, b) for a, b in (parts.before(), parts.after()) if b > a]
+    joules = add(_times(bench.mean_power_w(a, b), b - a) for a, b in gaps)
+    return None if joules is None or not gaps else joules / sum(b - a for a, b in gaps)
 
 
 def _times(value: float | None, factor: float) -> float | None:

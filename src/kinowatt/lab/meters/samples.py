@@ -10,6 +10,7 @@ from kinowatt.lab.meters.sampling import FIELDS
 from kinowatt.lab.meters.sources import THROTTLE_REASONS
 
 Array = NDArray[np.float64]
+STEP_QUANTILE = 0.2
 SHORT_COUNTER_MJ = float(2**32)  # where a 32-bit counter of old drivers starts again
 
 
@@ -51,9 +52,12 @@ class Samples:
         return len(_changes(self.column(name)))
 
     def step_s(self, name: str) -> float | None:
-        """Median seconds between changes of a figure; None before the third change."""
+        """Seconds between updates of a figure; None before its third change.
+
+        A low quantile of the seconds between changes: at idle, updates often bring the same value.
+        """
         changed = self.time_s[_changes(self.column(name))]
-        return float(np.median(np.diff(changed))) if len(changed) > 2 else None
+        return float(np.quantile(np.diff(changed), STEP_QUANTILE)) if len(changed) > 2 else None
 
     def spread(self, name: str) -> dict[str, float] | None:
         """Mean, least and greatest of a figure; None where the GPU does not have it."""
