@@ -7,6 +7,7 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -191,7 +192,8 @@ def _tracker(codecarbon: Any, gpu_index: int | None) -> Any:
     """A tracker whose slow first task is over."""
     cls = codecarbon.OfflineEmissionsTracker
     known = {name for base in cls.__mro__[:2] for name in inspect.signature(base).parameters}
-    settings = {name: value for name, value in SETTINGS.items() if name in known}
+    # copies: it appends to the lists that it is given
+    settings = {name: deepcopy(value) for name, value in SETTINGS.items() if name in known}
     if "output_methods" in known:
         settings = {k: v for k, v in settings.items() if not k.startswith(OLD_OUTPUTS)}
     settings["output_dir"] = tempfile.gettempdir()
