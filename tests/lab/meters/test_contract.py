@@ -1,5 +1,6 @@
 """What every meter promises, asked of every meter that can work here; one test for all."""
 
+import gc
 import json
 import signal
 import threading
@@ -129,6 +130,71 @@ def test_every_registered_meter_is_under_contract() -> None:
     assert set(MAKERS) == set(METERS)
 
 
+# Before any meter of the module is open, whose threads open and close files.
+
+
+def test_a_meter_that_is_not_open_says_so(closed: Meter) -> None:
+    for use in (closed.start, closed.describe):
+        with pytest.raises(KinowattError, match=f"{closed.name} is not open") as caught:
+            use()
+        assert "\n" not in str(caught.value)
+
+
+def test_it_leaves_nothing_behind(
+    closed: Meter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Opened and closed twice: no thread, process, open file, new file or signal handler stays."""
+    folder = tmp_path / "working"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    closed.open()  # once before: libraries keep what they load
+    closed.close()
+    before = traces()
+    closed.open()
+    closed.open()
+    window = closed.start()
+    closed.stop(window)
+    closed.close()
+    closed.close()
+    assert traces() == before
+    assert list(folder.iterdir()) == []
+    with pytest.raises(KinowattError, match="is not open"):
+        closed.start()
+
+
+def test_it_can_be_closed_inside_a_window(closed: Meter) -> None:
+    closed.open()
+    before = set(threading.enumerate())
+    closed.start()
+    closed.close()
+    assert set(threading.enumerate()) <= before
+    with closed:
+        assert closed.read(stopped(closed))
+
+
+def stopped(meter: Meter) -> Window:
+    window = meter.start()
+    meter.stop(window)
+    return window
+
+
+def traces() -> dict[str, object]:
+    """What a meter could leave in this process, less what only waits to be collected."""
+    gc.collect()
+    return {
+        "threads": set(threading.enumerate()),
+        "children": {child.pid for child in psutil.Process().children(recursive=True)},
+        "files": len(list(Path("/proc/self/fd").iterdir()))
+        if Path("/proc/self/fd").exists()
+        else 0,
+        "signals": [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)],
+        "folder": Path.cwd(),
+    }
+
+
+# With one open meter
+
+
 @pytest.mark.usefixtures("any_window")
 def test_a_window_lasts_as_long_as_the_clock_says(meter: Meter) -> None:
     before = time.perf_counter()
@@ -230,61 +296,3 @@ def test_a_row_can_record_the_meter(meter: Meter) -> None:
     described = dict(meter.describe())
     assert json.loads(json.dumps(described, allow_nan=False)) == described
     assert described["scope"]
-
-
-def test_a_meter_that_is_not_open_says_so(closed: Meter) -> None:
-    for use in (closed.start, closed.describe):
-        with pytest.raises(KinowattError, match=f"{closed.name} is not open") as caught:
-            use()
-        assert "\n" not in str(caught.value)
-
-
-def test_it_leaves_nothing_behind(
-    closed: Meter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Opened and closed twice: no thread, process, open file, new file or signal handler stays."""
-    folder = tmp_path / "working"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    closed.open()  # once before: libraries keep what they load
-    closed.close()
-    before = traces()
-    closed.open()
-    closed.open()
-    window = closed.start()
-    closed.stop(window)
-    closed.close()
-    closed.close()
-    assert traces() == before
-    assert list(folder.iterdir()) == []
-    with pytest.raises(KinowattError, match="is not open"):
-        closed.start()
-
-
-def test_it_can_be_closed_inside_a_window(closed: Meter) -> None:
-    closed.open()
-    before = set(threading.enumerate())
-    closed.start()
-    closed.close()
-    assert set(threading.enumerate()) <= before
-    with closed:
-        assert closed.read(stopped(closed))
-
-
-def stopped(meter: Meter) -> Window:
-    window = meter.start()
-    meter.stop(window)
-    return window
-
-
-def traces() -> dict[str, object]:
-    """What a meter could leave in this process."""
-    return {
-        "threads": set(threading.enumerate()),
-        "children": {child.pid for child in psutil.Process().children(recursive=True)},
-        "files": len(list(Path("/proc/self/fd").iterdir()))
-        if Path("/proc/self/fd").exists()
-        else 0,
-        "signals": [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)],
-        "folder": Path.cwd(),
-    }
