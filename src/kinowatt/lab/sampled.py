@@ -5,9 +5,10 @@ The rule by which a video is composed of them:
 1. One *short call* of the whole pipeline with as few steps as it takes warms every shape. What
    follows its decoder, mostly on the host, is measured here.
 2. The decoder is repeated alone in one window. It also warms the GPU up to its power limit.
-3. The pipeline is called with all its steps and left after `dropped + timed` of them. The first
-   step is dropped. `timed` steps fill one window that the meters can resolve. What comes before
-   the first step (text encoder, scheduler) is measured here.
+3. The pipeline is called with all its steps and left after the dropped and the timed ones. The
+   first step is dropped, and more until `DROPPED_S` are over. The timed ones fill one window that
+   the meters can resolve. What comes before the first step (text encoder, scheduler) is measured
+   here.
 4. Where steps still get slower along the window (at the power limit the clock falls as the GPU
    warms up), further windows follow until the slope over one is below `SLOPE_LIMIT`, at most
    `MAX_WINDOWS` in all; only the last window counts and the steps before it are dropped.
@@ -47,9 +48,9 @@ from kinowatt.lab.request import VideoRequest
 from kinowatt.lab.stability import verdict
 from kinowatt.lab.stages import CallRecord, StageRecorder
 
-DROPPED = 1
+DROPPED_S = 2.0
 MIN_TIMED = 3
-SLOPE_LIMIT = 0.01
+SLOPE_LIMIT = 0.015
 MAX_WINDOWS = 3
 WHOLE_WINDOWS = 3  # videos of up to so many windows are measured whole
 MIN_WHOLE_CALLS = 3
@@ -171,30 +172,37 @@ class _StepClock:
         self.seconds: tuple[float, ...] = ()
         self.metered: Metered
         self._marks: list[Any] = []
-        self._first = self._until = 0
+        self._first = 0
+        self._until: int | None = None
+        self._entered_s = 0.0
 
     def listen(self, event: str, values: dict[str, Any]) -> None:
         if self.bench.listener is not None:
             self.bench.listener(event, values)
-        if event != "step" or values["step"] < DROPPED:
+        if event == "stage" and values["stage"] == "denoiser":
+            self._entered_s = time.perf_counter()
+        if event != "step":
             return
         self._marks.append(self.bench.line.mark())
-        done = len(self._marks) - 1
-        if done == 0:
-            self._begin(done)
+        done = len(self._marks)
+        if self._until is None:
+            self.bench.line.wait()
+            dropped_s = time.perf_counter() - self._entered_s
+            if dropped_s >= DROPPED_S or done + MIN_TIMED >= self.steps:
+                self._begin(done)
         elif done == self._until:
             self._look(done)
 
     def _begin(self, done: int) -> None:
         self.metered = self.bench.start(outer=True)
         self._first = done
-        self._until = min(done + MIN_TIMED, self.steps - DROPPED)
+        self._until = min(done + MIN_TIMED, self.steps)
 
     def _look(self, done: int) -> None:
         """At the planned end of a window: continue it, begin another, or leave the pipeline."""
         self.bench.line.wait()
         elapsed = time.perf_counter() - self.metered.start_s
-        left = self.steps - DROPPED - done
+        left = self.steps - done
         short = self.bench.min_window_s() - elapsed if self.metered.windows else 0.0
         if short > 0 and left:
             more = math.ceil(short / (elapsed / (done - self._first)))
@@ -202,7 +210,7 @@ class _StepClock:
             return
         self.bench.stop(self.metered)
         self.windows += 1
-        marks = self._marks[self._first :]
+        marks = self._marks[self._first - 1 :]
         self.seconds = tuple(self.bench.line.seconds(a, b) for a, b in pairwise(marks))
         steady = abs(slope_over(self.seconds)) <= SLOPE_LIMIT
         if steady or self.windows == MAX_WINDOWS or left < len(self.seconds):
