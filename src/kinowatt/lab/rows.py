@@ -1,0 +1,179 @@
+"""Files of rows: JSON Lines that only ever grow, one measurement a line.
+
+A row is on the disk when `append_row` returns. A line that a power cut or `kill -9` left half
+written is never glued to a later one and never passes for a row.
+"""
+
+import contextlib
+import json
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Never
+
+from kinowatt.errors import InputError
+from kinowatt.lab.measurement import SCHEMA_VERSION, Measurement
+
+SUFFIX = ".jsonl"
+FAILURES = ".failures.jsonl"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    """A line that is no row; `torn`: the last one, cut off while it was written."""
+
+    file: Path
+    line: int
+    message: str
+    torn: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.message}"
+
+
+def append_row(path: str | Path, row: Measurement) -> None:
+    """Adds one line and returns when it is on the disk; several processes may do so at once.
+
+    Makes the file and its folder. Raises `OSError` where the line could not be written whole.
+    """
+    _append(Path(path), row.to_dict())
+
+
+def append_failure(
+    path: str | Path,
+    key: Mapping[str, Any],
+    request: Mapping[str, Any],
+    failure: Mapping[str, Any],
+) -> None:
+    """Adds why a row is missing to the file of failures beside the rows.
+
+    `failure`: at least `cause` and `detail`; `key` names the worker, `request` the row.
+    """
+    record = {
+        "schema_version": SCHEMA_VERSION,
+        "taken_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "key": key,
+        "request": request,
+        **failure,
+    }
+    _append(failures_path(path), record)
+
+
+def failures_path(path: str | Path) -> Path:
+    """Where the failures of a file of rows are kept: `h100.jsonl` → `h100.failures.jsonl`."""
+    path = Path(path)
+    return path.with_name(path.name.removesuffix(SUFFIX) + FAILURES)
+
+
+def load_measurements(path: str | Path) -> list[Measurement]:
+    """The rows of a file, or of all `*.jsonl` of a folder in the order of their names.
+
+    `InputError` starts with `FILE:LINE:`. A last line that was cut off while it was written is
+    left out with a warning; `read_rows` tells of every bad line.
+    """
+    rows, problems = read_rows(path)
+    for problem in problems:
+        if not problem.torn:
+            raise InputError(str(problem))
+        warnings.warn(f"{problem}; it is left out", stacklevel=2)
+    return rows
+
+
+def read_rows(path: str | Path) -> tuple[list[Measurement], list[Problem]]:
+    """All rows that can be read, and a problem for each line that is none."""
+    rows: list[Measurement] = []
+    problems: list[Problem] = []
+    for file in _files(Path(path)):
+        for found in _read(file):
+            if isinstance(found, Problem):
+                problems.append(found)
+            else:
+                rows.append(found)
+    return rows, problems
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    found = sorted(file for file in path.glob(f"*{SUFFIX}") if not file.name.endswith(FAILURES))
+    if not found:
+        raise InputError(f"{path}: no *{SUFFIX} in this folder")
+    return found
+
+
+def _read(file: Path) -> Iterator[Measurement | Problem]:
+    try:
+        lines = file.read_bytes().split(b"\n")
+    except OSError as error:
+        raise InputError(f"{file}: {error.strerror}") from None
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line.decode("utf-8"), parse_constant=_no_number)
+        except (ValueError, RecursionError) as error:
+            message = f"not a whole row, perhaps cut off while it was written ({error})"
+            # Every finished line ends with a newline, so an empty text follows the last
+            yield Problem(file=file, line=number, message=message, torn=number == len(lines))
+            continue
+        try:
+            yield Measurement.from_dict(record)
+        except (InputError, RecursionError) as error:
+            yield Problem(file=file, line=number, message=str(error))
+
+
+def _no_number(name: str) -> Never:
+    raise InputError(f"{name} is not a number of JSON")
+
+
+def _append(path: Path, record: Mapping[str, Any]) -> None:
+    line = json.dumps(record, allow_nan=False).encode() + b"\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = not path.exists()
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
+    try:
+        _lock(descriptor)
+        data = _end_of_torn_line(descriptor) + line
+        written = os.write(descriptor, data)
+        if written < len(data):
+            raise OSError(f"{path}: only {written} of {len(data)} bytes of a row were written")
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    if new:
+        _sync_folder(path.parent)
+
+
+def _lock(descriptor: int) -> None:
+    """Waits for other writers until the descriptor is closed.
+
+    One `write` is enough against mixed lines, but not against a writer that is killed inside it
+    after this process has looked at the end of the file. A file system may have no locks.
+    """
+    if sys.platform != "win32":
+        import fcntl
+
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
+def _end_of_torn_line(descriptor: int) -> bytes:
+    """What must come first, so that a line cut off earlier stays a line of its own."""
+    size = os.fstat(descriptor).st_size
+    os.lseek(descriptor, max(0, size - 1), os.SEEK_SET)
+    return b"\n" if size and os.read(descriptor, 1) != b"\n" else b""
+
+
+def _sync_folder(folder: Path) -> None:
+    """The name of a new file is on the disk only after its folder is."""
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
