@@ -45,7 +45,7 @@ def console() -> Console:
     return found if found.is_terminal else Console(highlight=False, width=PIPE_WIDTH)
 
 
-def _grid(title: str, *headers: str) -> Table:
+def grid(title: str, *headers: str) -> Table:
     """A table whose figures stay on one line; only columns of words fold."""
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
     for index, header in enumerate(headers):
@@ -93,7 +93,7 @@ def _what_runs(found: Prediction) -> str:
 
 
 def _headline(found: Prediction) -> Table:
-    table = _grid("", "", "per video", "80%", "95%", "per second of video")
+    table = grid("", "", "per video", "80%", "95%", "per second of video")
     seconds = found.workload["video_s"] * found.workload["batch_size"]
     for name, key, value, form in (
         ("latency", "latency_s", found.latency_s, format_seconds),
@@ -122,7 +122,7 @@ def _headline(found: Prediction) -> Table:
 
 
 def _stage_table(found: Prediction) -> Table:
-    table = _grid("Where the time goes", "stage", "", "latency", "energy", "share", "peak memory")
+    table = grid("Where the time goes", "stage", "", "latency", "energy", "share", "peak memory")
     table.columns[1].justify = "left"
     for stage, row in found.stages.items():
         share = (row["latency_s"] or 0.0) / found.latency_s
@@ -158,7 +158,7 @@ def explanation(found: Prediction) -> None:
     """Each formula with its numbers."""
     profile = find_profile(found.profile, find_gpu(found.gpu))
     headers = ("operators", "FLOPs", "bytes", "calls", "seconds", "sustained", "bound by")
-    table = _grid("How", *headers)
+    table = grid("How", *headers)
     for kind, row in sorted(found.operators.items(), key=lambda item: -item[1]["latency_s"]):
         nbytes = row["bytes"]
         table.add_row(
@@ -204,7 +204,7 @@ def comparison(found: Sequence[Prediction]) -> None:
     one_gpu = len({row.gpu for row in found}) == 1
     title = "Per video, and per second of video" + (f", on {found[0].gpu}" if one_gpu else "")
     headers = ("model", "runs", "latency", "95%", "energy", "memory", "s/s", "Wh/s")
-    table = _grid(title, *(headers if one_gpu else ("model", "GPU", *headers[1:])))
+    table = grid(title, *(headers if one_gpu else ("model", "GPU", *headers[1:])))
     for row in found:
         cells = _compared(row)
         table.add_row(row.model, *(cells if one_gpu else (row.gpu, *cells)))
@@ -235,7 +235,7 @@ def _compared(row: Prediction) -> tuple[str, ...]:
 def reasons(first: Prediction, other: Prediction, factors: Sequence[Factor]) -> None:
     ratio = other.latency_s / first.latency_s
     title = f"{other.model} on {other.gpu} / {first.model} on {first.gpu} = x{ratio:.3g}"
-    table = _grid(title, "factor", "x", "what it is")
+    table = grid(title, "factor", "x", "what it is")
     for factor in factors:
         table.add_row(factor.name.replace("_", " "), f"{factor.factor:.3g}", factor.meaning)
     console().print(table)
@@ -244,7 +244,7 @@ def reasons(first: Prediction, other: Prediction, factors: Sequence[Factor]) -> 
 def scaling(model: str, axis: str, points: Sequence[ScalingPoint]) -> None:
     kinds = ("attention", "linear", "convolution")
     headers = (axis, "latency", "exponent", "energy", "exponent", *kinds, "memory")
-    table = _grid(f"{model} along {axis}", *headers)
+    table = grid(f"{model} along {axis}", *headers)
     for point in points:
         known = [point.shares.get(kind, 0.0) for kind in kinds]
         rest = sum(point.shares.values()) - sum(known)
@@ -264,7 +264,7 @@ def _exponent(value: float | None) -> str:
 
 
 def levers(model: str, found: Sequence[Lever]) -> None:
-    table = _grid(f"What would change for {model}", "lever", "change", "latency", "saves", "basis")
+    table = grid(f"What would change for {model}", "lever", "change", "latency", "saves", "basis")
     for lever in found:
         saved = 1 - lever.factor
         words = format_percent(saved) if saved >= 0 else f"costs {format_percent(-saved)}"
@@ -282,10 +282,10 @@ def table(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
         for key, value in rows[0].items()
         if not isinstance(value, list | dict) and key not in ONLY_JSON
     ]
-    grid = _grid(title, *(_header(key) for key in shown))
+    made = grid(title, *(_header(key) for key in shown))
     for row in rows:
-        grid.add_row(*(_cell(row.get(key)) for key in shown))
-    console().print(grid)
+        made.add_row(*(_cell(row.get(key)) for key in shown))
+    console().print(made)
 
 
 def _header(key: str) -> str:
@@ -306,12 +306,12 @@ def _cell(value: Any) -> str:
 
 def reproduction(summary: Mapping[str, Any]) -> None:
     out = console()
-    grid = _grid("Table 3: mean absolute error of the latency", "sweep", "printed", "recomputed")
+    made = grid("Table 3: mean absolute error of the latency", "sweep", "printed", "recomputed")
     for header in ("corrected", "held out"):
-        grid.add_column(header, justify="right")
+        made.add_column(header, justify="right")
     for row in summary["table3"]:
         cells = ("paper_pct", "recomputed_pct", "corrected_pct", "heldout_pct")
-        grid.add_row(f"{row['sweep']}, {row['quantity']}", *(f"{row[c]:.2f}%" for c in cells))
-    out.print(grid)
+        made.add_row(f"{row['sweep']}, {row['quantity']}", *(f"{row[c]:.2f}%" for c in cells))
+    out.print(made)
     out.print(f"{summary['claims']} claims: {summary['verdicts']}")
     out.print(f"Open [bold]{summary['report']}[/]")

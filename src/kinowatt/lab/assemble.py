@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from statistics import fmean
 from typing import Any
 
@@ -11,7 +12,8 @@ from kinowatt.facts.gpus import gpu
 from kinowatt.lab.bench import Bench, energy_wh, why_null
 from kinowatt.lab.conditions import conditions
 from kinowatt.lab.host import host
-from kinowatt.lab.meters.contract import SCOPES, Reading
+from kinowatt.lab.measurement import SCHEMA_VERSION
+from kinowatt.lab.meters.contract import SCOPES
 from kinowatt.lab.pipelines import Built, denoiser_of
 from kinowatt.lab.protocol import Alone, Outcome, Run, add
 from kinowatt.lab.replay import Replay
@@ -19,7 +21,6 @@ from kinowatt.lab.request import VideoRequest
 from kinowatt.lab.stages import CallRecord, Span
 from kinowatt.units import GIB, joules_to_wh
 
-SCHEMA_VERSION = 1
 LAG_SHARE = 0.02  # a device less than this share of a call behind its host is waiting for it
 Energy = dict[str, float | None]
 
@@ -101,8 +102,7 @@ def _power_w(outcome: Outcome, energy: Energy, latency_s: float) -> float | None
 
 
 def _idle_w(outcome: Outcome) -> float | None:
-    reading = outcome.idle.primary("gpu")
-    return None if reading is None else reading.power_w
+    return outcome.idle.power_w("gpu")
 
 
 def _peak_gib(outcome: Outcome) -> tuple[float | None, float | None]:
@@ -121,13 +121,7 @@ def _run(run: Run) -> dict[str, Any]:
         "stages": run.stages_s,
         "calls": len(run.records),
         "call_latency_s": [record.seconds for record in run.records],
-        "readings": [_reading(reading) for reading in run.metered.readings],
-    }
-
-
-def _reading(reading: Reading) -> dict[str, Any]:
-    return {name: getattr(reading, name) for name in Reading.__slots__} | {
-        "power_w": reading.power_w
+        "readings": run.metered.readings.to_dict(),
     }
 
 
@@ -169,6 +163,9 @@ def _stage(name: str, outcome: Outcome) -> dict[str, Any]:
     }
     if name == "denoiser":
         found["forward_s"] = fmean(spans[-1].forwards_s)
+        found["steps_s"] = [
+            b - a for span in spans for a, b in pairwise((span.start_s, *span.steps_s))
+        ]
     return found | _stage_energy(name, outcome)
 
 
@@ -197,14 +194,13 @@ def _times(value: float | None, factor: float) -> float | None:
 
 
 def _alone(replay: Replay, part: Alone) -> dict[str, Any]:
-    reading = part.metered.primary("gpu")
     return {
         "shape": list(replay.shape),
         "calls_per_video": replay.calls,
         "repeated": part.times,
         "call_s": part.seconds,
         "energy_j_gpu": part.joules("gpu"),
-        "power_w": None if reading is None else reading.power_w,
+        "power_w": part.metered.power_w("gpu"),
     }
 
 
@@ -260,20 +256,20 @@ def _observed(outcome: Outcome, bench: Bench, record: CallRecord) -> dict[str, A
         "temperature_c": trace.get("temperature_c"),
         "sampled_power_w": trace.get("power_w"),
         "throttled": trace.get("throttled"),
-        "host_bound": host_bound(record.of("denoiser")),
+        "host_bound": None if bench.sampler is None else host_bound(record.of("denoiser")),
         "virtualised": host().virtualised,
         "cold_s": outcome.warm.cold_s,
         "idle_s": outcome.idle.seconds,
         "idle_age_s": outcome.outer.start_s - outcome.idle.stop_s,
-        "meters": bench.describe(),
-        "readings": [_reading(reading) for reading in outcome.outer.readings],
+        "meters": bench.meters.describe(),
+        "readings": outcome.outer.readings.to_dict(),
         "window_s": outcome.outer.seconds,
         "composed": outcome.composed.rule if outcome.composed else None,
     }
 
 
 def _why_null(outcome: Outcome, bench: Bench, energy: Energy) -> dict[str, str]:
-    reasons = why_null(outcome.outer, bench)
+    reasons = why_null(outcome.outer, bench.meters)
     return {
         scope: reasons.get(scope, "a part of the video could not be metered")
         for scope, value in energy.items()

@@ -91,6 +91,10 @@ def build(name: str, options: BuildOptions) -> Built:
     if spec.scheduler is None:
         raise InputError(f"{spec.name} is the paper's formulas: there is no pipeline to run")
     check_device(options.device)
+    if options.offload != "none" and options.device == "cpu":
+        raise InputError(
+            "offload 'model' moves components to a GPU and back: a CPU has only 'none'"
+        )
     _quiet()
     torch.manual_seed(options.seed)
     pipe = _random(spec, options) if options.weights == "random" else _loaded(spec, options)

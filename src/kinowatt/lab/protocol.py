@@ -93,7 +93,7 @@ class Alone:
     def seconds(self) -> float:
         return self.metered.seconds / self.times
 
-    def joules(self, scope: str) -> float | None:
+    def joules(self, scope: Scope) -> float | None:
         found = self.metered.joules(scope)
         return None if found is None else found / self.times
 
@@ -135,7 +135,7 @@ def measure_full(
     steps = min(request.steps, options.warmup_steps or request.steps)
     warm = warm_up(built, replace(request, steps=steps), bench, options.warmup)
     with StageRecorder(built.pipes, built.device, bench.listener) as recorder:
-        outer = bench.start(outer=True)
+        outer = bench.start()
         runs = []
         for index in range(options.runs):
             bench.tell("run", run=index + 1, of=options.runs, seconds=warm.seconds)
@@ -143,7 +143,7 @@ def measure_full(
         bench.stop(outer)
     for metered in (outer, *(run.metered for run in runs)):
         bench.read(metered)
-    isolated = isolate(warm.replays, bench, runs[-1]) if options.isolate and bench.meters else ()
+    isolated = isolate(warm.replays, bench, runs[-1]) if options.isolate and bench.metering else ()
     return Outcome(
         protocol="full",
         warm=warm,
@@ -161,7 +161,7 @@ def idle_baseline(bench: Bench, seconds: float) -> Metered:
     if bench.idle is None:
         bench.tell("idle", seconds=seconds)
         with bench.window() as bench.idle:
-            time.sleep(seconds if bench.meters else 0.0)
+            time.sleep(seconds if bench.metering else 0.0)
     return bench.idle
 
 
@@ -211,7 +211,7 @@ def fill(bench: Bench, metered: Metered, once: Callable[[], object], at_least: i
     The device is waited for between batches, which grow as the time of one becomes known.
     """
     done, batch = 0, at_least
-    needed = bench.min_window_s() if metered.windows else 0.0
+    needed = bench.min_window_s()
     while True:
         for _ in range(batch):
             once()
@@ -234,7 +234,7 @@ def timed_run(
             built.generate(request)
         records.extend(got)
 
-    metered = bench.start()
+    metered = bench.start(nested=True)
     fill(bench, metered, once, at_least)
     bench.stop(metered)
     return Run(metered=metered, records=tuple(records))
@@ -245,12 +245,12 @@ def stage_joules(run: Run, bench: Bench) -> dict[str, float]:
     found: dict[str, float] = {}
     unknown: set[str] = set()
     for span in (span for record in run.records for span in record.spans):
-        readings = [r for r in bench.past(span.start_s, span.stop_s) if r.energy_j is not None]
-        if readings:
-            joules = readings[0].energy_j or 0.0
-            found[span.stage] = found.get(span.stage, 0.0) + joules / len(run.records)
-        else:
+        reading = bench.meters.read_past(span.start_s, span.stop_s).primary("gpu")
+        if reading is None or reading.energy_j is None:
             unknown.add(span.stage)
+        else:
+            joules = reading.energy_j / len(run.records)
+            found[span.stage] = found.get(span.stage, 0.0) + joules
     return {stage: joules for stage, joules in found.items() if stage not in unknown}
 
 
@@ -269,7 +269,7 @@ def isolate(replays: Replays, bench: Bench, run: Run) -> tuple[tuple[Replay, Alo
 def alone(replay: Replay, bench: Bench) -> Alone:
     """One call of a stage, repeated in one window until the meters can resolve it."""
     bench.tell("alone", stage=replay.stage)
-    metered = bench.start(outer=True)
+    metered = bench.start()
     times = fill(bench, metered, replay.again)
     bench.stop(metered)
     return Alone(metered=bench.read(metered), times=times)

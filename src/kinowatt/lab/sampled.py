@@ -118,7 +118,7 @@ def _whole(
         seconds = _settled(built, request, recorder, warm.seconds)
         at_least = max(1, math.ceil(WHOLE_WINDOWS * bench.min_window_s() / seconds))
         bench.tell("run", run=1, of=1, seconds=seconds)
-        outer = bench.start(outer=True)
+        outer = bench.start()
         run = timed_run(built, request, bench, recorder, min(MIN_WHOLE_CALLS, at_least))
         bench.stop(outer)
     bench.read(outer)
@@ -194,7 +194,7 @@ class _StepClock:
             self._look(done)
 
     def _begin(self, done: int) -> None:
-        self.metered = self.bench.start(outer=True)
+        self.metered = self.bench.start()
         self._first = done
         self._until = min(done + MIN_TIMED, self.steps)
 
@@ -203,7 +203,7 @@ class _StepClock:
         self.bench.line.wait()
         elapsed = time.perf_counter() - self.metered.start_s
         left = self.steps - done
-        short = self.bench.min_window_s() - elapsed if self.metered.windows else 0.0
+        short = self.bench.min_window_s() - elapsed
         if short > 0 and left:
             more = math.ceil(short / (elapsed / (done - self._first)))
             self._until = done + min(more, left)
@@ -253,7 +253,7 @@ def _composed(request: VideoRequest, bench: Bench, parts: Parts) -> Outcome:
     rest_s = sum(s for stage, s in stages.items() if stage not in ("denoiser", "vae_decoder"))
     energy = {scope: _energy_j(scope, request, parts) for scope in SCOPES}
     for scope in SCOPES:
-        power_w = _rest_power_w(parts, bench) if scope == "gpu" else _power_w(steps.metered, scope)
+        power_w = _rest_power_w(parts, bench) if scope == "gpu" else steps.metered.power_w(scope)
         energy[scope]["rest"] = _times(power_w, rest_s)
     trace = bench.trace(steps.metered.start_s, steps.metered.stop_s)
     return Outcome(
@@ -296,11 +296,6 @@ def _energy_j(scope: Scope, request: VideoRequest, parts: Parts) -> dict[str, fl
         "denoiser": _times(steps.metered.joules(scope), request.steps / len(steps.seconds)),
         "vae_decoder": add(decoder),
     }
-
-
-def _power_w(metered: Metered, scope: Scope) -> float | None:
-    reading = metered.primary(scope)
-    return None if reading is None else reading.power_w
 
 
 def _rest_power_w(parts: Parts, bench: Bench) -> float | None:

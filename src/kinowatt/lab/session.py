@@ -1,6 +1,6 @@
 """One pipeline and its meters, kept for many rows: what a worker process holds."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -9,8 +9,8 @@ from kinowatt.facts.models import model
 from kinowatt.lab.assemble import row
 from kinowatt.lab.bench import Bench
 from kinowatt.lab.conditions import source_of
-from kinowatt.lab.meters.contract import Meter
-from kinowatt.lab.meters.sampler import Sampler, shared
+from kinowatt.lab.meters.registry import open_meters
+from kinowatt.lab.meters.sampler import shared
 from kinowatt.lab.pipelines import BuildOptions, Built, build
 from kinowatt.lab.protocol import FullOptions, measure_full
 from kinowatt.lab.request import VideoRequest
@@ -19,6 +19,7 @@ from kinowatt.lab.timeline import timeline
 
 PROTOCOLS = ("full", "sampled")
 Emit = Callable[[dict[str, Any]], None]
+LIVE = ("power_instant_w", "temperature_c", "sm_clock_mhz")
 
 
 class Session:
@@ -43,8 +44,7 @@ class Session:
         return row(self.built, video, self.bench, outcome)
 
     def close(self) -> None:
-        for meter in self.bench.meters:
-            meter.close()
+        self.bench.meters.close()
         if self.bench.sampler is not None:
             self.bench.sampler.release()
 
@@ -68,22 +68,13 @@ def open_session(key: Mapping[str, Any], emit: Emit) -> Session:
         live = sampler.latest() if sampler else {}
         emit({"event": event, **more, **{k: live[k] for k in LIVE if k in live}})
 
-    source = source_of(built.device)
-    sampler: Sampler | None = shared(source) if source else None
-    meters = _open_meters(names, source)
+    source = source_of(built.device) or fake_source(names)
+    sampler = shared(source) if source else None
+    meters = open_meters("auto" if names == ["auto"] else names, source)
     bench = Bench(line=timeline(built.device), meters=meters, sampler=sampler, listener=listener)
     return Session(built, bench)
 
 
-LIVE = ("power_instant_w", "temperature_c", "sm_clock_mhz")
-
-
-def _open_meters(names: list[str], source: str | None) -> list[Meter]:
-    from kinowatt.lab.meters.nvml import NvmlCounter, NvmlPowerInstant
-
-    if source is None:
-        return []
-    found: list[Meter] = [NvmlCounter(source), NvmlPowerInstant(source)]
-    for meter in found:
-        meter.open()
-    return found
+def fake_source(names: Sequence[str]) -> str | None:
+    """The made GPU of the fake meter, where it was asked for."""
+    return "fake:{}" if "fake" in names else None

@@ -197,12 +197,15 @@ class MeterSet:
         reasons = [f"{a.meter}: {a.reason}" for a in self.absent if scope in a.scopes]
         return "; ".join(reasons) or f"no meter of {scope} was asked for"
 
-    def start(self) -> Windows:
-        """Opens a window on every meter, the preferred ones last: theirs are the tightest."""
+    def start(self, *, nested: bool = False) -> Windows:
+        """Opens a window on every meter, the preferred ones last: theirs are the tightest.
+
+        `nested`: inside another window, so that meters whose windows cannot overlap stay out.
+        """
         if not self._open and not self._absent:
             raise KinowattError("the meters are not open: use them in a `with` block")
         windows = Windows({}, {})
-        for meter in reversed(self.meters):
+        for meter in reversed([m for m in self.meters if m.overlapping or not nested]):
             window, error = _attempt(meter.start)
             if window is not None:
                 windows.by_meter[meter.name] = window
@@ -220,7 +223,15 @@ class MeterSet:
 
     def read(self, windows: Windows) -> Readings:
         """All readings of a window that is over; a meter that failed has nulls with its reason."""
-        return Readings(tuple(r for meter in self.meters for r in _read(meter, windows)))
+        took_part = [m for m in self.meters if m.name in {**windows.by_meter, **windows.failed}]
+        return Readings(tuple(r for meter in took_part for r in _read(meter, windows)))
+
+    def read_past(self, start_s: float, stop_s: float) -> Readings:
+        """Readings of a stretch of the past, by the meters that can look back."""
+        window = Window(start_s=start_s, stop_s=stop_s)
+        looking_back = [meter for meter in self.meters if meter.retrospective]
+        windows = Windows({meter.name: window for meter in looking_back}, {})
+        return Readings(tuple(r for meter in looking_back for r in _read(meter, windows)))
 
     def describe(self) -> dict[str, Any]:
         """What a row records: each open meter, and why the others are missing."""
