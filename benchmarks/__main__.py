@@ -18,9 +18,10 @@ def one_core() -> None:
 
 
 def sections() -> Iterator[Callable[[], Iterator[Row]]]:
-    from benchmarks import counter, startup, throughput
+    from benchmarks import counter, hooks, startup, throughput
 
     yield startup.rows
+    yield hooks.rows
     one_core()
     yield throughput.rows
     yield counter.rows
