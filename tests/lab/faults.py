@@ -147,6 +147,16 @@ class Faults:
         while True:
             time.sleep(FOREVER_S)
 
+    def hang_and_chat(self, _: Mapping[str, Any]) -> None:
+        """Hangs, while another thread goes on telling of it."""
+
+        def chat() -> None:
+            while True:
+                self.emit({"event": "alive"})
+
+        threading.Thread(target=chat, daemon=True).start()
+        time.sleep(FOREVER_S)
+
     def hang_in_c(self, _: Mapping[str, Any]) -> None:
         """Keeps the interpreter lock, so no thread of Python can notice anything."""
         ctypes.PyDLL(None).sleep(int(FOREVER_S))

@@ -4,6 +4,7 @@ import json
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -158,7 +159,7 @@ def test_a_crash_ends_the_helpers_that_hold_the_line_open() -> None:
     assert gone(next(event["pid"] for event in told if event["event"] == "helper"))
 
 
-@pytest.mark.parametrize("do", ["hang", "hang_in_c"])
+@pytest.mark.parametrize("do", ["hang", "hang_and_chat", "hang_in_c"])
 def test_a_hang_is_ended_and_shows_where_it_hung(worker: Worker, do: str) -> None:
     failure = replaced(worker, {"do": do}, limit_s=0.3)
     assert (failure.cause, failure.signal) == ("hang", "SIGTERM")
@@ -220,15 +221,16 @@ def test_events_arrive_and_none_can_cost_a_row() -> None:
     assert told == [{"event": "begun", "pid": pid}, {"event": "told"}]
 
 
-def test_an_error_of_the_listener_ends_the_child_and_goes_on() -> None:
+@pytest.mark.parametrize("error", [LookupError, TimeoutError, EOFError, KeyboardInterrupt])
+def test_an_error_of_the_listener_ends_the_child_and_goes_on(error: type[BaseException]) -> None:
     pids = []
 
     def listen(event: dict[str, Any]) -> None:
         pids.append(event["pid"])
-        raise LookupError("a broken display")
+        raise error("a broken display")
 
     with Worker(FAULTS, {}, listen) as worker:
-        with pytest.raises(LookupError):
+        with pytest.raises(error, match="a broken display"):
             worker.run({"do": "hang"}, LIMIT_S)
         assert worker.pid is None
         assert gone(pids[0])
@@ -392,6 +394,24 @@ def test_no_orphan_is_left_by_a_parent_that_is_killed(
         process.kill()
         assert gone(child)
     assert len(load_measurements(path)) == 1
+
+
+def test_a_child_ends_with_its_socket_where_the_kernel_does_not_help() -> None:
+    ours, theirs = socket.socketpair()
+    lifeline, held = os.pipe()
+    given = [theirs.fileno(), lifeline]
+    command = [sys.executable, "-m", "kinowatt.lab.worker_child", *map(str, given)]
+    with subprocess.Popen(command, pass_fds=given, start_new_session=True) as process:
+        theirs.close()
+        os.close(lifeline)
+        try:
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(0.2)
+            ours.close()
+            assert process.wait(10) == -signal.SIGKILL
+        finally:
+            process.kill()
+    os.close(held)
 
 
 def test_ctrl_c_ends_parent_and_child_and_keeps_what_is_written(tmp_path: Path) -> None:

@@ -54,17 +54,17 @@ class Child:
     def receive(self, until_s: float | None) -> dict[str, Any]:
         """The next message; `TimeoutError` at `until_s` (monotonic), `EOFError` when it is dead.
 
-        A process that the child started may hold the socket open, so its life is looked at too.
+        The time counts before the message: a child may hang in one thread and chat in another. A
+        process that the child started may hold the socket open, so its life is looked at too.
         """
-        while True:
+        while until_s is None or time.monotonic() < until_s:
             look_s = time.monotonic() + LOOK_EVERY_S
             try:
                 return self.channel.receive(look_s if until_s is None else min(look_s, until_s))
             except TimeoutError:
                 if not self.running:
                     raise EOFError("the child is dead") from None
-                if until_s is not None and time.monotonic() >= until_s:
-                    raise
+        raise TimeoutError("the time is over")
 
     def wait(self, limit_s: float) -> None:
         """Waits for the child to end by itself, at most so long."""

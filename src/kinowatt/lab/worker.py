@@ -157,18 +157,21 @@ class Worker:
         assert child is not None
         until_s = None if limit_s is None else time.monotonic() + limit_s
         child.forget_output()
-        try:
-            with contextlib.suppress(OSError):  # of a dead child, whose end `receive` will tell
-                child.channel.send(order)
-            while "event" in (answer := child.receive(until_s)):
-                self._tell(answer["event"])
-        except TimeoutError:
-            child.end(self.grace_s)
-            return _failure(child, "hang", f"no answer within the time limit of {limit_s:g} s")
-        except EOFError:
-            child.wait(self.grace_s)
-            child.end(self.grace_s)
-            return _failure(child, "crash", f"the worker's process {_how(child)}")
+        with contextlib.suppress(OSError):  # of a dead child, whose end `receive` will tell
+            child.channel.send(order)
+        while True:
+            try:
+                answer = child.receive(until_s)
+            except TimeoutError:
+                child.end(self.grace_s)
+                return _failure(child, "hang", f"no answer within the time limit of {limit_s:g} s")
+            except EOFError:
+                child.wait(self.grace_s)
+                child.end(self.grace_s)
+                return _failure(child, "crash", f"the worker's process {_how(child)}")
+            if "event" not in answer:
+                break
+            self._tell(answer["event"])
         if "cause" in answer:
             return Failure(**answer, stderr_tail=child.tail())
         return answer
