@@ -79,7 +79,9 @@ class Watch:
     ) -> None:
         try:
             if self._meters is not None and self._windows is not None:
+                seconds = time.perf_counter() - self._entered_s
                 self._meters.stop(self._windows)
+                self._block = Block(seconds, self._meters.read(self._windows))
             self._report = self._so_far()
         finally:
             self._release()
@@ -90,10 +92,9 @@ class Watch:
 
     def _so_far(self) -> WatchReport:
         if self._meters is None:
-            raise KinowattError(
-                "nothing was watched yet: call the pipeline inside the `with` block"
-            )
-        return report_of(self.pipes, self.calls, self._meters, self._sampler, self.device)
+            raise KinowattError("nothing is watched yet: call the pipeline in the `with` block")
+        seen = Seen(self.pipes, self.device, tuple(self.calls))
+        return report_of(seen, self._meters, self._sampler, self._block)
 
     def _claim(self) -> None:
         with _LOCK:
