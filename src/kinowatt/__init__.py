@@ -1,8 +1,10 @@
 """Kinowatt: what a generated video costs, before, while and after it is generated.
 
 Verbs: `predict` answers for one video, `predict_many` for arrays, `compare` for several models or
-GPUs, `scaling` along one axis, `levers` for what each knob would save.
-Nouns: `Prediction`, `ModelSpec`, `GpuSpec`, `GpuProfile`, `GridIntensity`, `Workload`, `Operator`.
+GPUs, `scaling` along one axis, `levers` for what each knob would save; `measure` takes a row on
+this machine, `load_measurements` reads rows, `watch` meters anybody's pipeline.
+Nouns: `Prediction`, `Measurement`, `ModelSpec`, `GpuSpec`, `GpuProfile`, `GridIntensity`,
+`Workload`, `Operator`.
 Facts: `models`, `model`, `gpus`, `gpu`, `grids`, `grid`.
 Every error raised on purpose is a `KinowattError`; bad input is an `InputError`, a `ValueError`.
 
@@ -33,6 +35,10 @@ if TYPE_CHECKING:
     from kinowatt.facts.models import model as model
     from kinowatt.facts.models import models as models
     from kinowatt.facts.profiles import GpuProfile as GpuProfile
+    from kinowatt.lab.measure import measure as measure
+    from kinowatt.lab.measurement import Measurement as Measurement
+    from kinowatt.lab.rows import load_measurements as load_measurements
+    from kinowatt.lab.watch import watch as watch
     from kinowatt.theory.operators import Operator as Operator
     from kinowatt.theory.workload import Workload as Workload
 
@@ -46,6 +52,10 @@ _HOMES = {
     "kinowatt.facts.grids": ("GridIntensity", "grid", "grids"),
     "kinowatt.facts.models": ("ModelSpec", "model", "models"),
     "kinowatt.facts.profiles": ("GpuProfile",),
+    "kinowatt.lab.measure": ("measure",),
+    "kinowatt.lab.measurement": ("Measurement",),
+    "kinowatt.lab.rows": ("load_measurements",),
+    "kinowatt.lab.watch": ("watch",),
     "kinowatt.theory.operators": ("Operator",),
     "kinowatt.theory.workload": ("Workload",),
 }
