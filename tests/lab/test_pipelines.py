@@ -12,7 +12,7 @@ from kinowatt.lab.pipelines import BuildOptions, build, denoiser_of
 from kinowatt.lab.request import VideoRequest
 from kinowatt.theory.recipe import plan
 from kinowatt.theory.workload import make_workload
-from tiny import TRACED, request_of, twin
+from twins import TRACED, request_of, twin
 
 
 @pytest.mark.parametrize("name", TRACED)

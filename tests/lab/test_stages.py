@@ -7,7 +7,7 @@ import torch
 
 from kinowatt.errors import InputError
 from kinowatt.lab.stages import StageRecorder, points_of
-from tiny import TRACED, request_of, traces_of, twin
+from twins import TRACED, request_of, traces_of, twin
 
 
 @pytest.mark.parametrize("name", TRACED)

@@ -8,7 +8,7 @@ import pytest
 
 from kinowatt.errors import InputError, KinowattError
 from kinowatt.lab.watch import watch
-from tiny import request_of, traces_of, twin
+from twins import request_of, traces_of, twin
 
 
 def image_pipeline() -> Any:

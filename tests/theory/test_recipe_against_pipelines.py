@@ -67,11 +67,11 @@ def test_calls_of_the_running_pipeline(name: str, asked: dict) -> None:
 
 def test_the_cascade_of_ltx() -> None:
     """Generate, upsample, refine 4 of 10 steps, as the model card's snippet and the paper do."""
-    from twins import TWINS, ltx_upsampler, watch
+    from twins import twin, watch
 
     name, size, frames, steps = "ltx-video-0.9.7-dev", {"height": 96, "width": 160}, 12, 3
-    pipe = TWINS[name]()
-    upsample = ltx_upsampler(pipe)
+    built = twin(name)
+    pipe, upsample = built.pipe, built.extra["latent_upsampler"]
     calls, upsampled = watch(pipe), []
     upsample.latent_upsampler.register_forward_pre_hook(
         lambda _, args, kwargs: upsampled.append((args or tuple(kwargs.values()))[0].shape),

@@ -100,8 +100,10 @@ def test_the_tiles_of_a_real_tiled_decode(name: str, f: int, h: int, w: int) -> 
     vae.decoder.register_forward_pre_hook(spy, with_kwargs=True)
     channels = vae.config.get("latent_channels") or vae.config.get("z_dim")
     frames = () if name == "animatediff-lightning" else (f,)
+    conditioned = vae.config.get("timestep_conditioning")
+    step = (torch.zeros(1, device="meta"),) if conditioned else ()
     with torch.no_grad():
-        vae.decode(torch.zeros(1, channels, *frames, h, w, device="meta"))
+        vae.decode(torch.zeros(1, channels, *frames, h, w, device="meta"), *step)
     tiling = model(name).component("vae_decoder").tiling
     assert tiling is not None
     chunks = CHUNKS.get(name, lambda _: 1)(f)
