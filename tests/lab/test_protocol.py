@@ -11,9 +11,10 @@ from kinowatt.lab import sampled
 from kinowatt.lab.measure import twin_size
 from kinowatt.lab.measurement import Measurement
 from kinowatt.lab.meters import contract
-from kinowatt.lab.protocol import FullOptions, add
+from kinowatt.lab.protocol import FullOptions
 from kinowatt.lab.sampled import slope_over
 from kinowatt.lab.session import Session, open_session
+from kinowatt.lab.unknown import add
 
 WATTS = 300.0
 SOURCE = f'fake:{{"power_w": {WATTS}, "step_s": 0.02}}'

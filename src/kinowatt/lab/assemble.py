@@ -15,11 +15,12 @@ from kinowatt.lab.host import host
 from kinowatt.lab.measurement import SCHEMA_VERSION
 from kinowatt.lab.meters.contract import SCOPES
 from kinowatt.lab.pipelines import Built, denoiser_of
-from kinowatt.lab.protocol import Alone, Outcome, Run, add
+from kinowatt.lab.protocol import Alone, Outcome, Run
 from kinowatt.lab.replay import Replay
 from kinowatt.lab.request import VideoRequest
 from kinowatt.lab.stages import CallRecord, Span
-from kinowatt.units import GIB, joules_to_wh
+from kinowatt.lab.unknown import add, mean_by_stage, power_w, times, wh
+from kinowatt.units import GIB
 
 LAG_SHARE = 0.02  # a device less than this share of a call behind its host is waiting for it
 Energy = dict[str, float | None]
@@ -30,8 +31,9 @@ def row(built: Built, request: VideoRequest, bench: Bench, outcome: Outcome) -> 
     state = conditions(built)
     record = reference(outcome)
     energy = _energy(outcome)
-    gpu_w = _power_w(outcome, energy, _latency_s(outcome))
-    peak = _peak_gib(outcome)
+    latency_s = _latency_s(outcome)
+    by_stage = stages(outcome, request)
+    peak_gib, reserved_gib = _peak_gib(outcome)
     return {
         "schema_version": SCHEMA_VERSION,
         "model": built.spec.name,
@@ -39,14 +41,14 @@ def row(built: Built, request: VideoRequest, bench: Bench, outcome: Outcome) -> 
         "recipe": request.recipe,
         "protocol": outcome.protocol,
         "taken_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "workload": workload(built, request, outcome),
-        "latency_s": _latency_s(outcome),
+        "workload": workload(built, request, outcome, by_stage["denoiser"]["calls"]),
+        "latency_s": latency_s,
         "energy_wh": energy,
-        "stages": stages(outcome, request),
-        "power_w": gpu_w,
-        "idle_power_w": _idle_w(outcome),
-        "peak_memory_gib": peak[0],
-        "peak_reserved_gib": peak[1],
+        "stages": by_stage,
+        "power_w": power_w(energy["gpu"], latency_s),
+        "idle_power_w": outcome.idle.power_w("gpu"),
+        "peak_memory_gib": peak_gib,
+        "peak_reserved_gib": reserved_gib,
         "warmup_runs": outcome.warm.calls,
         "runs": [_run(run) for run in outcome.runs],
         "stability": outcome.stability,
@@ -83,8 +85,7 @@ def _latency_s(outcome: Outcome) -> float:
 def _energy(outcome: Outcome) -> Energy:
     """Watt-hours by scope of one call: mean of the runs, else of the window around them all."""
     if outcome.composed:
-        joules = {s: add(outcome.composed.energy_j[s].values()) for s in SCOPES}
-        return {s: None if j is None else joules_to_wh(j) for s, j in joules.items()}
+        return {s: wh(add(outcome.composed.energy_j[s].values())) for s in SCOPES}
     calls = sum(len(run.records) for run in outcome.runs)
     around = energy_wh(outcome.outer, calls)
     found: Energy = {}
@@ -93,16 +94,6 @@ def _energy(outcome: Outcome) -> Energy:
         total = add(each)
         found[scope] = around[scope] if total is None else total / len(each)
     return found
-
-
-def _power_w(outcome: Outcome, energy: Energy, latency_s: float) -> float | None:
-    """Mean GPU power over the video."""
-    joules = energy["gpu"]
-    return None if joules is None else joules * 3600.0 / latency_s
-
-
-def _idle_w(outcome: Outcome) -> float | None:
-    return outcome.idle.power_w("gpu")
 
 
 def _peak_gib(outcome: Outcome) -> tuple[float | None, float | None]:
@@ -131,8 +122,7 @@ def stages(outcome: Outcome, request: VideoRequest) -> dict[str, dict[str, Any]]
     if outcome.composed:
         joules = outcome.composed.energy_j["gpu"]
         for name in ("denoiser", "vae_decoder"):
-            part = joules[name]
-            found[name]["energy_wh"] = {"gpu": None if part is None else joules_to_wh(part)}
+            found[name]["energy_wh"] = {"gpu": wh(joules[name])}
             found[name]["energy_by"] = "composed of a window of its own"
         found["denoiser"]["calls"] = round(
             found["denoiser"]["calls"] * request.steps / max(1, outcome.composed.record.steps)
@@ -143,8 +133,7 @@ def stages(outcome: Outcome, request: VideoRequest) -> dict[str, dict[str, Any]]
 def _seconds(outcome: Outcome) -> Mapping[str, float]:
     if outcome.composed:
         return outcome.composed.stages_s
-    each = [run.stages_s for run in outcome.runs]
-    return {stage: fmean(stages[stage] for stages in each) for stage in each[0]}
+    return mean_by_stage([run.stages_s for run in outcome.runs])
 
 
 def _stage(name: str, outcome: Outcome) -> dict[str, Any]:
@@ -174,23 +163,19 @@ def _stage_energy(name: str, outcome: Outcome) -> dict[str, Any]:
     inside = add(joules.get(name) for joules in outcome.inside)
     if outcome.inside and inside is not None:
         return {
-            "energy_wh": {"gpu": joules_to_wh(inside / len(outcome.inside))},
+            "energy_wh": {"gpu": wh(inside / len(outcome.inside))},
             "energy_by": "inside each run",
         }
     parts = [pair for pair in outcome.isolated if pair[0].stage == name]
     if not parts:
         return {"energy_by": "null: too short to be metered inside a run"}
-    joules = add(_times(part.joules("gpu"), replay.calls) for replay, part in parts)
+    joules = add(times(part.joules("gpu"), replay.calls) for replay, part in parts)
     return {
-        "energy_wh": {"gpu": None if joules is None else joules_to_wh(joules)},
+        "energy_wh": {"gpu": wh(joules)},
         "energy_by": f"repeated alone, {sum(part.times for _, part in parts)} calls",
         "alone_s": sum(part.seconds * replay.calls for replay, part in parts),
         "alone": [_alone(replay, part) for replay, part in parts],
     }
-
-
-def _times(value: float | None, factor: float) -> float | None:
-    return None if value is None else value * factor
 
 
 def _alone(replay: Replay, part: Alone) -> dict[str, Any]:
@@ -204,7 +189,9 @@ def _alone(replay: Replay, part: Alone) -> dict[str, Any]:
     }
 
 
-def workload(built: Built, request: VideoRequest, outcome: Outcome) -> dict[str, Any]:
+def workload(
+    built: Built, request: VideoRequest, outcome: Outcome, forwards: int
+) -> dict[str, Any]:
     """What was asked for, and what the hooks saw the pipeline do (`effective`)."""
     asked = request.to_dict()
     fields = ("height_px", "width_px", "frames", "steps", "guidance_scale", "batch_size")
@@ -218,7 +205,7 @@ def workload(built: Built, request: VideoRequest, outcome: Outcome) -> dict[str,
             "width_px": out["width_px"],
             "frames": out["frames"],
             "tokens": tokens_of(denoiser_of(built.pipe), last.shape),
-            "forward_passes": stages(outcome, request)["denoiser"]["calls"],
+            "forward_passes": forwards,
             "sequences_per_pass": last.shape[0],
         },
     }

@@ -10,7 +10,7 @@ from kinowatt.lab.meters.contract import MIN_WINDOW_S, MIN_WINDOW_STEPS, SCOPES,
 from kinowatt.lab.meters.registry import MeterSet, Readings, Windows
 from kinowatt.lab.meters.sampler import Sampler, summary
 from kinowatt.lab.timeline import Timeline
-from kinowatt.units import joules_to_wh
+from kinowatt.lab.unknown import times, wh
 
 MARGIN = 1.02  # a window is planned this much longer than it must be
 
@@ -110,8 +110,7 @@ class Bench:
 
 def energy_wh(metered: Metered, calls: int = 1) -> dict[str, float | None]:
     """Watt-hours by scope of one of `calls` equal calls inside a window."""
-    found = {scope: metered.joules(scope) for scope in SCOPES}
-    return {scope: None if j is None else joules_to_wh(j) / calls for scope, j in found.items()}
+    return {scope: times(wh(metered.joules(scope)), 1 / calls) for scope in SCOPES}
 
 
 def why_null(metered: Metered, meters: MeterSet) -> dict[str, str]:

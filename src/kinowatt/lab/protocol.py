@@ -6,9 +6,8 @@ window. Stages that are too short to be metered inside a run are repeated alone 
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean
 from typing import Any
 
 import torch
@@ -22,6 +21,7 @@ from kinowatt.lab.replay import Replay, Replays, captured
 from kinowatt.lab.request import VideoRequest
 from kinowatt.lab.stability import verdict
 from kinowatt.lab.stages import CallRecord, StageRecorder
+from kinowatt.lab.unknown import mean_by_stage, times
 
 MAX_REPEATS = 10_000
 
@@ -65,21 +65,23 @@ class Run:
     @property
     def stages_s(self) -> dict[str, float]:
         """Mean seconds of each stage per call."""
-        each = [record.stages_s() for record in self.records]
-        return {stage: fmean(stages[stage] for stages in each) for stage in each[0]}
+        return mean_by_stage([record.stages_s() for record in self.records])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WarmUp:
-    """What the warm-ups showed: seconds of the last, kinds of calls, values, cold seconds."""
+    """What the warm-ups showed: the last of them, kinds of calls, values, seconds of the first."""
 
-    seconds: float
     cold_s: float
     calls: int
     replays: Replays
     values: dict[str, Any]
     record: CallRecord
     output: Any
+
+    @property
+    def seconds(self) -> float:
+        return self.record.seconds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,8 +96,7 @@ class Alone:
         return self.metered.seconds / self.times
 
     def joules(self, scope: Scope) -> float | None:
-        found = self.metered.joules(scope)
-        return None if found is None else found / self.times
+        return times(self.metered.joules(scope), 1 / self.times)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -180,7 +181,6 @@ def warm_up(built: Built, request: VideoRequest, bench: Bench, calls: int) -> Wa
                     built.generate(request)
             records += got
     return WarmUp(
-        seconds=records[-1].seconds,
         cold_s=records[0].seconds,
         calls=calls,
         replays=replays,
@@ -270,19 +270,9 @@ def alone(replay: Replay, bench: Bench) -> Alone:
     """One call of a stage, repeated in one window until the meters can resolve it."""
     bench.tell("alone", stage=replay.stage)
     metered = bench.start()
-    times = fill(bench, metered, replay.again)
+    made = fill(bench, metered, replay.again)
     bench.stop(metered)
-    return Alone(metered=bench.read(metered), times=times)
-
-
-def add(parts: Iterable[float | None]) -> float | None:
-    """A sum that is unknown where a part is."""
-    total = 0.0
-    for part in parts:
-        if part is None:
-            return None
-        total += part
-    return total
+    return Alone(metered=bench.read(metered), times=made)
 
 
 def judge(runs: Sequence[Run], bench: Bench) -> dict[str, Any]:

@@ -37,7 +37,6 @@ from kinowatt.lab.protocol import (
     Composed,
     Outcome,
     WarmUp,
-    add,
     alone,
     idle_baseline,
     timed_run,
@@ -47,6 +46,7 @@ from kinowatt.lab.replay import Replay
 from kinowatt.lab.request import VideoRequest
 from kinowatt.lab.stability import verdict
 from kinowatt.lab.stages import CallRecord, StageRecorder
+from kinowatt.lab.unknown import add, times
 
 DROPPED_S = 2.0
 MIN_TIMED = 3
@@ -254,7 +254,7 @@ def _composed(request: VideoRequest, bench: Bench, parts: Parts) -> Outcome:
     energy = {scope: _energy_j(scope, request, parts) for scope in SCOPES}
     for scope in SCOPES:
         power_w = _rest_power_w(parts, bench) if scope == "gpu" else steps.metered.power_w(scope)
-        energy[scope]["rest"] = _times(power_w, rest_s)
+        energy[scope]["rest"] = times(power_w, rest_s)
     trace = bench.trace(steps.metered.start_s, steps.metered.stop_s)
     return Outcome(
         protocol="sampled",
@@ -291,9 +291,9 @@ def _rule(request: VideoRequest, parts: Parts) -> dict[str, Any]:
 def _energy_j(scope: Scope, request: VideoRequest, parts: Parts) -> dict[str, float | None]:
     """Joules of the parts that were metered in windows of their own."""
     steps = parts.steps
-    decoder = [_times(part.joules(scope), replay.calls) for replay, part in parts.decoded]
+    decoder = [times(part.joules(scope), replay.calls) for replay, part in parts.decoded]
     return {
-        "denoiser": _times(steps.metered.joules(scope), request.steps / len(steps.seconds)),
+        "denoiser": times(steps.metered.joules(scope), request.steps / len(steps.seconds)),
         "vae_decoder": add(decoder),
     }
 
@@ -301,9 +301,5 @@ def _energy_j(scope: Scope, request: VideoRequest, parts: Parts) -> dict[str, fl
 def _rest_power_w(parts: Parts, bench: Bench) -> float | None:
     """Mean sampled power before the first step and after the decoder."""
     gaps = [(a, b) for a, b in (parts.before(), parts.after()) if b > a]
-    joules = add(_times(bench.mean_power_w(a, b), b - a) for a, b in gaps)
+    joules = add(times(bench.mean_power_w(a, b), b - a) for a, b in gaps)
     return None if joules is None or not gaps else joules / sum(b - a for a, b in gaps)
-
-
-def _times(value: float | None, factor: float) -> float | None:
-    return None if value is None else value * factor

@@ -9,18 +9,17 @@ from typing import Any
 import torch
 
 from kinowatt.lab.conditions import gpu_state, software
-from kinowatt.lab.meters.contract import SCOPES, Scope
+from kinowatt.lab.meters.contract import MIN_WINDOW_STEPS, SCOPES, Scope
 from kinowatt.lab.meters.registry import MeterSet, Readings
 from kinowatt.lab.meters.sampler import Sampler
 from kinowatt.lab.stages import CallRecord, Span
+from kinowatt.lab.unknown import power_w, times, wh
 from kinowatt.units import (
     GIB,
     format_bytes,
-    format_number,
     format_seconds,
     format_wh,
     joules_to_wh,
-    wh_to_joules,
 )
 from kinowatt.version import __version__
 
@@ -118,15 +117,16 @@ def report_of(
     calls = seen.calls
     energy, reasons = _energy(calls, meters, block)
     peaks = [peak[0] for call in calls if (peak := call.peak_bytes())]
+    latency_s = fmean(call.seconds for call in calls) if calls else None
     return WatchReport(
         pipeline=" + ".join(dict.fromkeys(type(pipe).__name__ for pipe in seen.pipes)),
         calls=len(calls),
-        latency_s=fmean(call.seconds for call in calls) if calls else None,
+        latency_s=latency_s,
         calls_s=tuple(call.seconds for call in calls),
         between_s=_between_s(calls),
         energy_wh=energy,
         energy_null=reasons,
-        power_w=_power_w(energy["gpu"], calls),
+        power_w=power_w(energy["gpu"], latency_s) if latency_s else None,
         stages=_stages(calls, sampler),
         peak_memory_gib=max(peaks) / GIB if peaks else None,
         conditions={**software(), **gpu_state(seen.device), "meters": meters.describe()},
@@ -175,12 +175,6 @@ def _why_not(scope: Scope, meters: MeterSet, reason: str | None) -> str:
     )
 
 
-def _power_w(energy_wh: float | None, calls: Sequence[CallRecord]) -> float | None:
-    if energy_wh is None or not calls:
-        return None
-    return wh_to_joules(energy_wh) / fmean(call.seconds for call in calls)
-
-
 def _stages(calls: Sequence[CallRecord], sampler: Sampler | None) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for name in dict.fromkeys(name for call in calls for name in call.stages_s()):
@@ -189,7 +183,7 @@ def _stages(calls: Sequence[CallRecord], sampler: Sampler | None) -> dict[str, d
         peaks = [span.peak_bytes[0] for span in spans if span.peak_bytes]
         found[name] = {
             "latency_s": sum(call.stages_s().get(name, 0.0) for call in calls) / len(calls),
-            "energy_wh": {"gpu": None if joules is None else joules_to_wh(joules) / len(calls)},
+            "energy_wh": {"gpu": times(wh(joules), 1 / len(calls))},
             "energy_null": why,
             "calls": sum(len(span.forwards_s) for span in spans) / len(calls),
             "peak_memory_gib": max(peaks) / GIB if peaks else None,
@@ -205,7 +199,7 @@ def _pooled_j(spans: Sequence[Span], sampler: Sampler | None) -> tuple[float | N
         return None, "it lies between the other stages"
     step_s = sampler.step_s("power_instant_w")
     shortest, total = min(s.seconds for s in spans), math.fsum(s.seconds for s in spans)
-    if shortest < STEPS_PER_SPAN * step_s or total < 50 * step_s:
+    if shortest < STEPS_PER_SPAN * step_s or total < MIN_WINDOW_STEPS * step_s:
         return None, (
             f"{total:.3g} s in {len(spans)} pieces is too short for a source that moves every"
             f" {1000 * step_s:.0f} ms: watch more calls, or `kinowatt measure`"
@@ -218,13 +212,3 @@ def _pooled_j(spans: Sequence[Span], sampler: Sampler | None) -> tuple[float | N
             return None, reason
         joules += part
     return joules, None
-
-
-def describe(report: WatchReport) -> str:
-    """One line for a log."""
-    if report.latency_s is None:
-        return f"{report.pipeline}: no call"
-    energy = report.energy_wh["gpu"]
-    shown = "" if energy is None else f", {format_wh(energy)} (GPU)"
-    watts = "" if report.power_w is None else f", {format_number(report.power_w)} W"
-    return f"{report.pipeline}: {format_seconds(report.latency_s)}{shown}{watts}"
