@@ -330,7 +330,7 @@ def test_libraries_of_pipelines(monkeypatch: pytest.MonkeyPatch) -> None:
     (found,) = doctor_host.pipelines()
     assert found.status == "ok"
     versions = {"diffusers": "0.42.1", "transformers": None, "accelerate": "1.0"}
-    monkeypatch.setattr(doctor_host, "_version", versions.get)
+    monkeypatch.setattr(doctor_host, "version_of", versions.get)
     (found,) = doctor_host.pipelines()
     assert found.status == "missing"
     assert found.found == "diffusers 0.42.1, transformers -, accelerate 1.0"

@@ -50,12 +50,10 @@ def _collector(seen: dict[str, list[torch.Tensor]], name: str) -> Any:
 def _first_tensor(output: Any) -> torch.Tensor | None:
     if isinstance(output, torch.Tensor):
         return output if output.is_floating_point() else None
-    values = output.values() if hasattr(output, "values") else output
-    if isinstance(values, tuple | list) or hasattr(values, "__iter__"):
-        return next(
-            (found for value in values if (found := _first_tensor(value)) is not None), None
-        )
-    return None
+    values = list(output.values()) if hasattr(output, "values") else output
+    if not isinstance(values, tuple | list):
+        return None
+    return next((found for value in values if (found := _first_tensor(value)) is not None), None)
 
 
 def _spread(values: torch.Tensor) -> dict[str, float]:

@@ -12,6 +12,7 @@ import time
 from typing import Any
 
 from kinowatt.lab.channel import Channel
+from kinowatt.lab.host import module_environment
 
 TAIL_BYTES = 4096
 LOOK_EVERY_S = 0.5
@@ -37,7 +38,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 pass_fds=given,
                 start_new_session=True,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                env=module_environment(),
             )
         finally:
             theirs.close()

@@ -5,11 +5,11 @@ import platform
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
-from importlib import metadata
 from typing import Any
 
 import torch
 
+from kinowatt.lab.host import version_of
 from kinowatt.lab.meters.contract import MeterUnavailable
 from kinowatt.lab.pipelines import Built, dtype_of
 from kinowatt.version import __version__
@@ -24,7 +24,7 @@ def conditions(built: Built) -> dict[str, Any]:
     return {
         **software(),
         **gpu_state(built.device),
-        **attention(built),
+        "attention_backend": options.attention,
         "dtype": {role: dtype_of(built.spec, role, options) for role in built.spec.components},
         "weights": options.weights,
         "revision": options.revision,
@@ -43,10 +43,6 @@ def _tiling(built: Built) -> bool:
     return bool(getattr(built.pipe.vae, "use_tiling", False))
 
 
-def attention(built: Built) -> dict[str, Any]:
-    return {"attention_backend": built.options.attention}
-
-
 def software() -> dict[str, Any]:
     """Versions of what decides about speed, and of this package."""
     found: dict[str, Any] = {
@@ -56,11 +52,7 @@ def software() -> dict[str, Any]:
         "cuda": torch.version.cuda,
         "cudnn": torch.backends.cudnn.version() if torch.backends.cudnn.is_available() else None,
     }
-    for package in PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[package] = None
+    found |= {package: version_of(package) for package in PACKAGES}
     found["tf32_matmul"] = torch.backends.cuda.matmul.allow_tf32
     found["tf32_cudnn"] = torch.backends.cudnn.allow_tf32
     found["allocator"] = next((os.environ[n] for n in ALLOCATOR if n in os.environ), None)
@@ -99,7 +91,7 @@ def _by_driver(device: torch.device) -> Mapping[str, Any]:
     where = source.partition(":")[2]
     try:
         known = nvml.devices()
-        found = next(d for d in known if where in (d.uuid, str(d.index)))
+        found = next(d for d in known if d.named(where))
         others = [pid for pid in nvml.processes(found.uuid) if pid != os.getpid()]
     except (MeterUnavailable, StopIteration):
         return {"gpu_uuid": None, "driver": None, "power_limit_w": None}

@@ -1,6 +1,5 @@
 """What can be measured of the host here, and what pipelines need of it."""
 
-import importlib.metadata
 import os
 import shutil
 from collections.abc import Iterator
@@ -8,7 +7,7 @@ from pathlib import Path
 
 from kinowatt.facts.models import ModelSpec, models
 from kinowatt.lab.finding import INSTALL, Finding
-from kinowatt.lab.host import host
+from kinowatt.lab.host import host, version_of
 from kinowatt.lab.meters.ram import v3_power_w
 from kinowatt.lab.meters.rapl import Rapl
 from kinowatt.units import GIB, format_bytes, format_number
@@ -18,7 +17,7 @@ DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
 def pipelines() -> Iterator[Finding]:
-    versions = {name: _version(name) for name in PIPELINE_LIBRARIES}
+    versions = {name: version_of(name) for name in PIPELINE_LIBRARIES}
     absent = [name for name, version in versions.items() if version is None]
     yield Finding(
         name="pipeline libraries",
@@ -30,7 +29,7 @@ def pipelines() -> Iterator[Finding]:
 
 
 def codecarbon() -> Iterator[Finding]:
-    version = _version("codecarbon")
+    version = version_of("codecarbon")
     yield Finding(
         name="CodeCarbon",
         status="ok" if version else "missing",
@@ -145,10 +144,3 @@ def _short(folder: Path) -> str:
         return f"~/{folder.relative_to(Path.home())}"
     except ValueError:
         return str(folder)
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None

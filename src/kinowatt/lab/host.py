@@ -6,8 +6,10 @@ Read from `/proc` and `/sys` (Linux); elsewhere what cannot be told is None.
 import os
 import platform
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -94,6 +96,19 @@ def memory(root: Path = ROOT) -> Memory | None:
     found = [(limit, source) for limit, source in _memory_limits(root) if limit < total[0]]
     size_bytes, source = min([total, *found])
     return Memory(size_gib=size_bytes / GIB, source=source)
+
+
+def version_of(package: str) -> str | None:
+    """The installed version of a package, without importing it."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def module_environment() -> dict[str, str]:
+    """The environment in which a child process finds the same modules as this one."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
 def _machine_memory(root: Path) -> tuple[float, str] | None:

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from kinowatt.errors import InputError, unknown_name
+from kinowatt.lab.meters.contract import SCOPES
 
 PROTOCOLS = ("full", "sampled")
-SCOPES = ("gpu", "cpu", "ram")
 MAX = 1e300  # beyond it, an integer of JSON is no longer a float
 
 # Gets the name of a field and its plain value, and raises or returns

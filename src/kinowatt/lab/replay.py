@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kinowatt.lab.pipelines import Built
-from kinowatt.lab.stages import points_of, replace_method, shape_of
+from kinowatt.lab.stages import distinct_points, replace_method, shape_of
 
 
 @dataclass(slots=True)
@@ -35,13 +35,8 @@ def captured(built: Built) -> Iterator[Replays]:
         else:
             found[key] = Replay(stage, key[1], lambda: again(*args, **kwargs))
 
-    seen: set[tuple[int, str]] = set()
-    for pipe in built.pipes:
-        for stage, module, method in points_of(pipe):
-            if (id(module), method) in seen:
-                continue
-            seen.add((id(module), method))
-            undo.append(_note_calls(module, method, lambda *a, s=stage: note(s, *a)))
+    for stage, module, method in distinct_points(built.pipes):
+        undo.append(_note_calls(module, method, lambda *a, s=stage: note(s, *a)))
     try:
         yield found
     finally:

@@ -9,6 +9,7 @@ from kinowatt.facts.models import model
 from kinowatt.lab.assemble import row
 from kinowatt.lab.bench import Bench
 from kinowatt.lab.conditions import source_of
+from kinowatt.lab.measurement_checks import PROTOCOLS
 from kinowatt.lab.meters.registry import open_meters
 from kinowatt.lab.meters.sampler import shared
 from kinowatt.lab.pipelines import BuildOptions, Built, build
@@ -17,7 +18,6 @@ from kinowatt.lab.request import VideoRequest
 from kinowatt.lab.sampled import measure_sampled
 from kinowatt.lab.timeline import timeline
 
-PROTOCOLS = ("full", "sampled")
 Emit = Callable[[dict[str, Any]], None]
 LIVE = ("power_instant_w", "temperature_c", "sm_clock_mhz")
 

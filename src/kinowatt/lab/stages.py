@@ -135,17 +135,12 @@ class StageRecorder:
 
     def attach(self) -> None:
         """Puts the hooks on; `InputError` where a pipeline has nothing that could be a denoiser."""
-        hooked: set[tuple[int, str]] = set()
+        schedulers = {id(found): found for pipe in self.pipes if (found := _scheduler(pipe))}
         try:
-            for pipe in self.pipes:
-                for stage, module, method in points_of(pipe, self.stages):
-                    if (id(module), method) not in hooked:
-                        hooked.add((id(module), method))
-                        self._hook(stage, module, method)
-                scheduler = getattr(pipe, "scheduler", None)
-                if hasattr(scheduler, "step") and (id(scheduler), "step") not in hooked:
-                    hooked.add((id(scheduler), "step"))
-                    self._undo.append(replace_method(scheduler, "step", self._after_step))
+            for stage, module, method in distinct_points(self.pipes, self.stages):
+                self._hook(stage, module, method)
+            for scheduler in schedulers.values():
+                self._undo.append(replace_method(scheduler, "step", self._after_step))
         except BaseException:
             self.close()
             raise
@@ -285,6 +280,23 @@ def shape_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[int, ...
         if isinstance(value, torch.Tensor):
             return tuple(value.shape)
     return ()
+
+
+def _scheduler(pipe: Any) -> Any:
+    """What a pipeline steps with, None where it has nothing of the kind."""
+    found = getattr(pipe, "scheduler", None)
+    return found if hasattr(found, "step") else None
+
+
+def distinct_points(
+    pipes: Sequence[Any], stages: Mapping[str, str] | None = None
+) -> list[tuple[str, Any, str]]:
+    """The points of several pipelines, each once: a cascade shares its decoder."""
+    found: dict[tuple[int, str], tuple[str, Any, str]] = {}
+    for pipe in pipes:
+        for stage, module, method in points_of(pipe, stages):
+            found.setdefault((id(module), method), (stage, module, method))
+    return list(found.values())
 
 
 def points_of(pipe: Any, stages: Mapping[str, str] | None = None) -> list[tuple[str, Any, str]]:

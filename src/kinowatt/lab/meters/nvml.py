@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from kinowatt.errors import require_extra
@@ -26,6 +26,10 @@ class Device:
     max_sm_clock_mhz: float | None
     persistence: bool | None
     pci_bus_id: str
+
+    def named(self, where: str) -> bool:
+        """Whether a UUID or an index of NVML means this GPU."""
+        return where in (self.uuid, str(self.index))
 
     @property
     def source(self) -> str:
@@ -259,8 +263,3 @@ class NvmlPowerAverage(NvmlPowerInstant):
     name = "nvml-power-average"
     field = "power_average_w"
     label = "power averaged over 1 s (NVML_FI_DEV_POWER_AVERAGE)"
-
-
-def record(device: Device) -> dict[str, Any]:
-    """A GPU as conditions of a row record it."""
-    return asdict(device)

@@ -62,7 +62,7 @@ def _codecarbon(gpu: str | None) -> Meter:
         found = devices() if kind == "nvml" else []
     except KinowattError:  # no driver: CodeCarbon still has CPU and RAM
         return CodeCarbon()
-    return CodeCarbon(next((d.index for d in found if where in (d.uuid, str(d.index))), None))
+    return CodeCarbon(next((d.index for d in found if d.named(where)), None))
 
 
 def _fake(gpu: str | None) -> Meter:

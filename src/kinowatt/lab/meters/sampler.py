@@ -1,6 +1,7 @@
 """Power, energy, clocks and temperature of one GPU over time, polled by a process of its own."""
 
 import contextlib
+import math
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import tempfile
 import time
 from typing import Any, Self
 
+from kinowatt.lab.host import module_environment
 from kinowatt.lab.meters.contract import MeterUnavailable
 from kinowatt.lab.meters.samples import Samples
 from kinowatt.lab.meters.sampling import FIELDS, RECORD
@@ -18,6 +20,7 @@ SETTLE_STEPS = 6  # steps of every figure that are watched before the first wind
 SETTLE_LIMIT_S = 2.0  # for figures that hardly move
 FIGURES = ("energy_mj", "power_instant_w", "power_average_w")
 STALL_S = 5.0
+SPARE = 8  # records that come late bring the next one early
 
 
 class Sampler:
@@ -57,7 +60,7 @@ class Sampler:
             stdout=self._file,
             stderr=self._errors,
             start_new_session=True,  # Ctrl-C is for the parent, which still wants its samples
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            env=module_environment(),
         )
         try:
             self._settle()
@@ -140,8 +143,10 @@ class Sampler:
         return self._cut(start_s - margin, stop_s + margin)
 
     def _cut(self, start_s: float, stop_s: float) -> Samples:
-        # the samples run at a fixed rate at most: the end of the file is where to look
-        return self.everything().between(start_s, stop_s)
+        # samples come at a fixed rate at most, so only so many at the end can be of that time
+        last = os.fstat(self._file.fileno()).st_size // RECORD.size
+        since = (time.perf_counter() - start_s) / self.interval_s
+        return self._read(max(0, last - math.ceil(since) - SPARE), last).between(start_s, stop_s)
 
     def _wait_for(self, instant_s: float) -> None:
         stalled = time.perf_counter() + STALL_S
