@@ -38,8 +38,8 @@ def compare(device: str, model: str, **size: Any) -> list[float]:
     from kinowatt.lab.conditions import source_of
     from kinowatt.lab.measure import twin_size
     from kinowatt.lab.meters.sampler import shared
-    from kinowatt.lab.pipelines import BuildOptions, build
-    from kinowatt.lab.request import VideoRequest
+    from kinowatt.lab.pipelines import build
+    from kinowatt.lab.request import BuildOptions, VideoRequest
     from kinowatt.lab.stages import StageRecorder
 
     twin = device == "cpu"

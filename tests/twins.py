@@ -8,8 +8,8 @@ import torch
 
 from kinowatt.facts.models import models
 from kinowatt.lab.measure import twin_size
-from kinowatt.lab.pipelines import BuildOptions, Built, build
-from kinowatt.lab.request import VideoRequest
+from kinowatt.lab.pipelines import Built, build
+from kinowatt.lab.request import BuildOptions, VideoRequest
 
 TRACED = [name for name, spec in models().items() if spec.form == "traced"]
 

@@ -8,8 +8,8 @@ import torch
 from kinowatt.errors import InputError, KinowattError
 from kinowatt.facts.models import model
 from kinowatt.lab.modules import with_random_weights
-from kinowatt.lab.pipelines import BuildOptions, build, denoiser_of
-from kinowatt.lab.request import VideoRequest
+from kinowatt.lab.pipelines import build, denoiser_of
+from kinowatt.lab.request import BuildOptions, VideoRequest
 from kinowatt.theory.recipe import plan
 from kinowatt.theory.workload import make_workload
 from twins import TRACED, request_of, twin

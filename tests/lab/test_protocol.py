@@ -11,7 +11,7 @@ from kinowatt.lab import sampled
 from kinowatt.lab.measure import twin_size
 from kinowatt.lab.measurement import Measurement
 from kinowatt.lab.meters import contract
-from kinowatt.lab.protocol import FullOptions
+from kinowatt.lab.request import FullOptions
 from kinowatt.lab.sampled import slope_over
 from kinowatt.lab.session import Session, open_session
 from kinowatt.lab.unknown import add

@@ -19,12 +19,10 @@ from kinowatt.facts.gpus import gpus
 from kinowatt.facts.models import model as find_model
 from kinowatt.lab.measure import measure
 from kinowatt.lab.measurement import Measurement
+from kinowatt.theory.workload import FIELDS
 from kinowatt.units import format_number, format_seconds, format_wh
 
-PREDICTED = (
-    *("height_px", "width_px", "frames", "steps", "guidance_scale", "batch_size"),
-    *("prompt_tokens", "fps", "preset", "recipe", "tiling", "offload"),
-)
+PREDICTED = (*FIELDS, "preset", "recipe", "tiling", "offload")
 OnEvent = Callable[[dict[str, Any]], None]
 
 
@@ -113,7 +111,7 @@ def predicted_beside(row: Measurement) -> Prediction | None:
     """The prediction for what was measured, where GPU and model are known; None for a twin."""
     if row.gpu not in gpus() or row.conditions.get("twin"):
         return None
-    asked = {name: row.workload[name] for name in PREDICTED if name in row.workload}
+    asked = {name: row.workload[name] for name in FIELDS}
     conditions = row.conditions
     try:
         return predict(

@@ -12,6 +12,7 @@ from kinowatt.facts.loading import fact_files, read_toml
 from kinowatt.facts.schema import Shape, check, member
 
 Expression = str
+DEFAULT_PROMPT_TOKENS = 40  # of a prompt where nobody says how long it is
 
 MODEL: Shape = {
     "base?": "text",
@@ -175,6 +176,10 @@ class ModelSpec:
     recipes: Mapping[str, Recipe]
     sources: tuple[str, ...]
     scheduler: SchedulerSpec | None  # None where the model is only the paper's formulas
+
+    @property
+    def default_prompt_tokens(self) -> int:
+        return min(DEFAULT_PROMPT_TOKENS, self.max_sequence_length)
 
     def table(self, role: str) -> str:
         """The operator table of a role."""

@@ -1,25 +1,19 @@
 """One row: the settings of a measurement sorted out, and a worker process that takes it."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import Any
 
 from kinowatt.errors import InputError, KinowattError, require_extra, unknown_name
 from kinowatt.facts.models import ModelSpec, model
 from kinowatt.lab.measurement import Measurement
+from kinowatt.lab.request import BuildOptions, FullOptions, VideoRequest
 from kinowatt.lab.worker import Failure, Workers
 
 FACTORY = "kinowatt.lab.session:open_session"
-# Fields of BuildOptions, VideoRequest and FullOptions, which need torch to be looked at
-BUILD = (
-    *("weights", "revision", "dtype", "device", "attention", "offload", "tiling", "compile"),
-    *("twin", "seed", "meters"),
-)
-VIDEO = (
-    *("height_px", "width_px", "frames", "steps", "guidance_scale", "fps", "batch_size"),
-    *("prompt_tokens", "recipe", "prompt", "preset"),
-)
-PROTOCOL = ("warmup", "warmup_steps", "runs", "idle_s", "isolate")
-SETTINGS = (*BUILD, *VIDEO, *PROTOCOL)
+BUILD = (*(field.name for field in fields(BuildOptions)), "meters")
+ASKED = (*(field.name for kind in (VideoRequest, FullOptions) for field in fields(kind)), "preset")
+SETTINGS = tuple(dict.fromkeys((*BUILD, *ASKED)))  # the seed is the pipeline's
 DEFAULT_LIMIT_S = 4 * 3600.0
 OnEvent = Callable[[dict[str, Any]], None]
 
@@ -73,7 +67,7 @@ def sorted_out(
     preset = spec.preset(given.get("preset", "default"))
     key = {"tiling": preset.tiling, "offload": preset.offload}
     key |= {name: given[name] for name in BUILD if name in given}
-    request = {name: given[name] for name in (*VIDEO, *PROTOCOL) if name in given}
+    request = {name: given[name] for name in ASKED if name in given and name not in BUILD}
     if key.get("device", "cuda") == "cpu":
         key["offload"] = given.get("offload", "none")  # a CPU has nowhere to offload to
         key.setdefault("dtype", "float32")

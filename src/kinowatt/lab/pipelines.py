@@ -10,55 +10,12 @@ from typing import Any
 
 import torch
 
-from kinowatt.errors import InputError, KinowattError, unknown_name
+from kinowatt.errors import InputError, KinowattError
 from kinowatt.facts.models import ModelSpec, model
 from kinowatt.lab.modules import with_random_weights
-from kinowatt.lab.request import VideoRequest
+from kinowatt.lab.request import BACKENDS, BuildOptions, VideoRequest
 from kinowatt.lab.tokenizers import prompt_of, stand_in
 from kinowatt.lab.twins import shrunk
-
-OFFLOADS = ("none", "model")
-COMPILES = ("none", "blocks")
-# What `--attention` may name, and what PyTorch calls it
-BACKENDS = {
-    "default": None,
-    "cudnn": "CUDNN_ATTENTION",
-    "flash": "FLASH_ATTENTION",
-    "efficient": "EFFICIENT_ATTENTION",
-    "math": "MATH",
-}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BuildOptions:
-    """How a pipeline is made; two rows are alike only where these are equal.
-
-    `weights`: "random", a folder in diffusers format, or "hub" (then `revision` names a commit).
-    `dtype` None: each component in its own. `tiling` None: as the pipeline has it. `twin`: the
-    same classes with tiny widths, for tests and dry runs on a CPU.
-    """
-
-    weights: str = "random"
-    revision: str | None = None
-    dtype: str | None = None
-    device: str = "cuda"
-    attention: str = "default"
-    offload: str = "none"
-    tiling: bool | None = None
-    compile: str = "none"
-    twin: bool = False
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for kind, value, known in (
-            ("attention backend", self.attention, BACKENDS),
-            ("offload", self.offload, OFFLOADS),
-            ("compile", self.compile, COMPILES),
-        ):
-            if value not in known:
-                raise unknown_name(kind, value, known)
-        if self.dtype not in (None, "float32", "bfloat16", "float16"):
-            raise unknown_name("dtype", self.dtype, ("float32", "bfloat16", "float16"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

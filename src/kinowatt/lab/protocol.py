@@ -6,45 +6,23 @@ window. Stages that are too short to be metered inside a run are repeated alone 
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
-from kinowatt.errors import InputError
 from kinowatt.lab.activations import watched
 from kinowatt.lab.bench import Bench, Metered, energy_wh
 from kinowatt.lab.meters.contract import Scope
 from kinowatt.lab.pipelines import Built
 from kinowatt.lab.replay import Replay, Replays, captured
-from kinowatt.lab.request import VideoRequest
+from kinowatt.lab.request import FullOptions, VideoRequest
 from kinowatt.lab.stability import verdict
 from kinowatt.lab.stages import CallRecord, StageRecorder
 from kinowatt.lab.unknown import mean_by_stage, times
 
 MAX_REPEATS = 10_000
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FullOptions:
-    """The paper's protocol is two warm-ups and five timed runs.
-
-    `warmup_steps`: denoising steps of a warm-up; None: as many as the video has. `idle_s`: length
-    of the idle baseline. `isolate`: whether short stages are metered alone.
-    """
-
-    warmup: int = 2
-    warmup_steps: int | None = None
-    runs: int = 5
-    idle_s: float = 6.0
-    isolate: bool = True
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.warmup <= 1000:
-            raise InputError(f"warmup must be from 1 to 1000, not {self.warmup}")
-        if not 1 <= self.runs <= 1000:
-            raise InputError(f"runs must be from 1 to 1000, not {self.runs}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -144,14 +122,16 @@ def measure_full(
         bench.stop(outer)
     for metered in (outer, *(run.metered for run in runs)):
         bench.read(metered)
-    isolated = isolate(warm.replays, bench, runs[-1]) if options.isolate and bench.metering else ()
+    inside = tuple(stage_joules(run, bench) for run in runs)
+    known = set.intersection(*(set(found) for found in inside))
+    isolated = isolate(warm.replays, bench, known) if options.isolate and bench.metering else ()
     return Outcome(
         protocol="full",
         warm=warm,
         idle=idle,
         runs=tuple(runs),
         outer=outer,
-        inside=tuple(stage_joules(run, bench) for run in runs),
+        inside=inside,
         isolated=isolated,
         stability=judge(runs, bench),
     )
@@ -254,14 +234,12 @@ def stage_joules(run: Run, bench: Bench) -> dict[str, float]:
     return {stage: joules for stage, joules in found.items() if stage not in unknown}
 
 
-def isolate(replays: Replays, bench: Bench, run: Run) -> tuple[tuple[Replay, Alone], ...]:
-    """Meters alone every kind of call of the stages that are too short inside a run."""
-    needed = bench.min_window_s()
-    record = run.records[0]
+def isolate(
+    replays: Replays, bench: Bench, known: Container[str]
+) -> tuple[tuple[Replay, Alone], ...]:
+    """Meters alone every kind of call of the stages whose joules no run could tell."""
     return tuple(
-        (replay, alone(replay, bench))
-        for replay in replays.values()
-        if max((span.seconds for span in record.of(replay.stage)), default=0.0) < needed
+        (replay, alone(replay, bench)) for replay in replays.values() if replay.stage not in known
     )
 
 

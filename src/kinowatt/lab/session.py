@@ -12,9 +12,9 @@ from kinowatt.lab.conditions import source_of
 from kinowatt.lab.measurement_checks import PROTOCOLS
 from kinowatt.lab.meters.registry import open_meters
 from kinowatt.lab.meters.sampler import shared
-from kinowatt.lab.pipelines import BuildOptions, Built, build
-from kinowatt.lab.protocol import FullOptions, measure_full
-from kinowatt.lab.request import VideoRequest
+from kinowatt.lab.pipelines import Built, build
+from kinowatt.lab.protocol import measure_full
+from kinowatt.lab.request import BuildOptions, FullOptions, VideoRequest
 from kinowatt.lab.sampled import measure_sampled
 from kinowatt.lab.timeline import timeline
 

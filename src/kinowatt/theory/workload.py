@@ -23,7 +23,6 @@ LIMITS: Mapping[str, tuple[float, float]] = {
 }
 SIZES = ("height_px", "width_px")
 WHOLE = frozenset({"height_px", "width_px", "frames", "steps", "batch_size", "prompt_tokens"})
-DEFAULT_PROMPT_TOKENS = 40
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,7 +55,7 @@ def make_workload(model: ModelSpec, preset: str = "default", **asked: Number) ->
         "steps": chosen.steps,
         "guidance_scale": chosen.guidance_scale,
         "batch_size": 1,
-        "prompt_tokens": min(DEFAULT_PROMPT_TOKENS, model.max_sequence_length),
+        "prompt_tokens": model.default_prompt_tokens,
         "fps": chosen.fps,
     }
     values.update({name: value for name, value in asked.items() if value is not None})
