@@ -9,7 +9,7 @@ from kinowatt.errors import InputError
 from kinowatt.lab import bench as bench_module
 from kinowatt.lab import sampled
 from kinowatt.lab.measure import twin_size
-from kinowatt.lab.measurement import Measurement
+from kinowatt.lab.measurement import Measurement, identity
 from kinowatt.lab.meters import contract
 from kinowatt.lab.request import FullOptions
 from kinowatt.lab.sampled import slope_over
@@ -62,6 +62,7 @@ def test_full_gives_a_row_that_keeps_its_contract() -> None:
     for stage in ("text_encoder", "denoiser", "vae_decoder"):
         energy, alone_s = found.stages[stage]["energy_wh"]["gpu"], found.stages[stage]["alone_s"]
         assert energy == pytest.approx(WATTS * alone_s / 3600, rel=0.03)
+    assert identity(found)["meters"] == ["fake"]
     values = found.conditions["activations"]
     assert all(v["nonfinite"] == 0 and 0.01 < v["std_max"] < 100 for v in values.values())
 

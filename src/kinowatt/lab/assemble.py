@@ -236,6 +236,7 @@ def host_bound(spans: Sequence[Span]) -> bool | None:
 def _observed(outcome: Outcome, bench: Bench, record: CallRecord) -> dict[str, Any]:
     start_s = min([run.metered.start_s for run in outcome.runs] or [outcome.outer.start_s])
     trace = bench.trace(start_s, outcome.outer.stop_s)
+    described = bench.meters.describe()
     return {
         **outcome.warm.values,
         "clock_mhz": trace.get("clock_mhz"),
@@ -248,7 +249,8 @@ def _observed(outcome: Outcome, bench: Bench, record: CallRecord) -> dict[str, A
         "cold_s": outcome.warm.cold_s,
         "idle_s": outcome.idle.seconds,
         "idle_age_s": outcome.outer.start_s - outcome.idle.stop_s,
-        "meters": bench.meters.describe(),
+        "meters": described["open"],  # rows are alike only where these names are
+        "meters_absent": described["absent"],
         "readings": outcome.outer.readings.to_dict(),
         "window_s": outcome.outer.seconds,
         "composed": outcome.composed.rule if outcome.composed else None,
