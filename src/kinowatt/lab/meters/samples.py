@@ -12,6 +12,8 @@ from kinowatt.lab.meters.sources import THROTTLE_REASONS
 Array = NDArray[np.float64]
 STEP_QUANTILE = 0.2
 SHORT_COUNTER_MJ = float(2**32)  # where a 32-bit counter of old drivers starts again
+HOLE_S = 0.5  # several updates of the driver: a pause this long between samples hides power
+HOLES_LIMIT = 0.02  # share of a window that may be hidden
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +49,28 @@ class Samples:
     def has(self, name: str) -> bool:
         return bool(np.isfinite(self.column(name)).any())
 
+    def told(self, name: str) -> tuple[Array, Array]:
+        """When the driver answered, and with what; a refused poll is NaN and no change."""
+        values = self.column(name)
+        answered = np.isfinite(values)
+        return self.time_s[answered], values[answered]
+
     def moves(self, name: str) -> int:
         """How often a figure changed."""
-        return len(_changes(self.column(name)))
+        return len(_changes(self.told(name)[1]))
 
     def step_s(self, name: str) -> float | None:
         """Seconds between updates of a figure; None before its third change.
 
         A low quantile of the seconds between changes: at idle, updates often bring the same value.
         """
-        changed = self.time_s[_changes(self.column(name))]
+        times, values = self.told(name)
+        changed = times[_changes(values)]
         return float(np.quantile(np.diff(changed), STEP_QUANTILE)) if len(changed) > 2 else None
 
     def spread(self, name: str) -> dict[str, float] | None:
         """Mean, least and greatest of a figure; None where the GPU does not have it."""
-        values = self.column(name)
-        values = values[np.isfinite(values)]
+        _, values = self.told(name)
         if not len(values):
             return None
         return {
@@ -73,8 +81,7 @@ class Samples:
 
     def throttled(self) -> dict[str, float] | None:
         """Share of the time under each reason for slower clocks; None where it is not told."""
-        seen = self.column("reasons")
-        bits: NDArray[np.int64] = seen[np.isfinite(seen)].astype(np.int64)
+        bits: NDArray[np.int64] = self.told("reasons")[1].astype(np.int64)
         if not len(bits):
             return None
         shares = {name: float((bits & bit > 0).mean()) for bit, name in THROTTLE_REASONS.items()}
@@ -85,17 +92,18 @@ class Samples:
 
         Between two steps of the counter, power is taken as constant.
         """
-        energy = unwrapped(self.column("energy_mj"))
+        times, values = self.told("energy_mj")
+        energy = unwrapped(values)
         if energy is None:
             return None, "the energy counter went back: the driver was reloaded meanwhile"
         at = _changes(energy)
         if not len(at):
             return None, "the energy counter did not move"
         # a change was seen at sample i and came somewhere since sample i - 1
-        times = (self.time_s[at] + self.time_s[at - 1]) / 2
-        if start_s < times[0] or stop_s > times[-1]:
+        steps_s = (times[at] + times[at - 1]) / 2
+        if start_s < steps_s[0] or stop_s > steps_s[-1]:
             return None, "the counter was not sampled on both sides of the window"
-        edges = np.interp([start_s, stop_s], times, energy[at])
+        edges = np.interp([start_s, stop_s], steps_s, energy[at])
         joules = float(edges[1] - edges[0]) / 1000
         if joules <= 0:
             return None, "the energy counter stood still"
@@ -110,9 +118,15 @@ class Samples:
         watts = self.column(name)
         if not np.isfinite(watts).all():
             return None, "the driver did not answer every time"
-        cumulated = np.concatenate([[0.0], np.cumsum(watts[:-1] * np.diff(self.time_s))])
+        pauses_s = np.diff(self.time_s)
+        inside = (self.time_s[1:] > start_s) & (self.time_s[:-1] < stop_s)
+        unseen_s = float(pauses_s[inside & (pauses_s > HOLE_S)].sum())
+        if unseen_s > HOLES_LIMIT * (stop_s - start_s):
+            return None, f"the power was not sampled for {unseen_s:.3g} s"
+        cumulated = np.concatenate([[0.0], np.cumsum(watts[:-1] * pauses_s)])
         edges = np.interp([start_s, stop_s], self.time_s, cumulated)
-        return float(edges[1] - edges[0]), None
+        joules = float(edges[1] - edges[0])
+        return (joules, None) if joules > 0 else (None, "the driver gave a power of zero")
 
 
 def _changes(values: Array) -> NDArray[np.intp]:
