@@ -6,19 +6,21 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from typing import Any, Self
 
 from kinowatt.lab.host import module_environment
 from kinowatt.lab.meters.contract import MeterUnavailable
 from kinowatt.lab.meters.samples import Samples
-from kinowatt.lab.meters.sampling import FIELDS, RECORD
+from kinowatt.lab.meters.sampling import FIELDS, RECORD, UNAVAILABLE
 
 INTERVAL_S = 0.01
 START_LIMIT_S = 20.0
 SETTLE_STEPS = 6  # steps of every figure that are watched before the first window
 SETTLE_LIMIT_S = 2.0  # for figures that hardly move
 FIGURES = ("energy_mj", "power_instant_w", "power_average_w")
+UNKNOWN_STEP_S = 0.1  # of a figure that hardly moved meanwhile: the slowest counters known
 STALL_S = 5.0
 SPARE = 8  # records that come late bring the next one early
 
@@ -76,7 +78,7 @@ class Sampler:
             seen = self.everything()
             if len(seen) > 2 and self._settled(seen):
                 steps = {name: seen.step_s(name) for name in FIGURES}
-                self._steps = {name: step or self.interval_s for name, step in steps.items()}
+                self._steps = {name: step or UNKNOWN_STEP_S for name, step in steps.items()}
                 return
             time.sleep(0.02)
         raise MeterUnavailable(f"{self.source} gave no samples", "see `nvidia-smi`")
@@ -108,11 +110,21 @@ class Sampler:
         if self._process is None:
             raise MeterUnavailable("the sampler is not open", "use it in a `with` block")
         if self._process.poll() is not None:
-            self._errors.seek(0)
-            reason = self._errors.read().decode(errors="replace").strip().splitlines()
-            raise MeterUnavailable(
-                reason[-1] if reason else f"the sampler of {self.source} ended", "see `nvidia-smi`"
-            )
+            raise self._ended(self._process.returncode)
+
+    def _ended(self, status: int) -> MeterUnavailable:
+        """Why the polling process is over, in its own words where it had any."""
+        self._errors.seek(0)
+        said = self._errors.read().decode(errors="replace").strip().splitlines()
+        if status == UNAVAILABLE and len(said) > 1:
+            return MeterUnavailable(said[-2], said[-1])
+        how = f"by signal {-status}" if status < 0 else f"with status {status}"
+        reason = said[-1] if said else f"the sampler of {self.source} was ended {how}"
+        return MeterUnavailable(reason, "see `nvidia-smi`")
+
+    @property
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
 
     def has(self, field: str) -> bool:
         """Whether this GPU has a figure at all."""
@@ -164,9 +176,12 @@ class Sampler:
 
     def release(self) -> None:
         """One user of a shared sampler less; the last one closes it."""
-        self._users -= 1
-        if self._users <= 0:
-            _SHARED.pop(self.source, None)
+        with _LOCK:
+            self._users -= 1
+            if self._users > 0:
+                return
+            if _SHARED.get(self.source) is self:
+                del _SHARED[self.source]
             self.close()
 
     def acquire(self) -> Self:
@@ -178,14 +193,16 @@ class Sampler:
 
 
 _SHARED: dict[str, Sampler] = {}
+_LOCK = threading.Lock()
 
 
 def shared(source: str) -> Sampler:
     """The one sampler of a source in this process; each user calls `release` when done."""
-    sampler = _SHARED.get(source) or Sampler(source)
-    sampler.acquire()
-    _SHARED[source] = sampler
-    return sampler
+    with _LOCK:
+        known = _SHARED.get(source)
+        sampler = known if known is not None and known.alive else Sampler(source)
+        _SHARED[source] = sampler.acquire()
+        return sampler
 
 
 def summary(samples: Samples) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import sys
 import time
 
 from kinowatt.errors import KinowattError
+from kinowatt.lab.meters.contract import MeterUnavailable
 from kinowatt.lab.meters.sources import Source, open_source
 
 # time.perf_counter() [s], energy [mJ], instant and average power [W], SM and memory clock [MHz],
@@ -28,6 +29,8 @@ FIELDS = (
 )
 RECORD = struct.Struct(f"{len(FIELDS)}d")
 SLOW_EVERY = 5  # clocks and temperature change slowly, and each costs a call to the driver
+ANY_FIX = "mend this, or measure with another meter"
+UNAVAILABLE = 3  # exit status: the last two lines of standard error are the reason and the fix
 
 
 def poll(source: Source, interval_s: float, out: int) -> None:
@@ -52,8 +55,9 @@ def main() -> int:
     try:
         source = open_source(name)
     except KinowattError as error:
-        sys.stderr.write(str(error))
-        return 1
+        why = (error.reason, error.fix) if isinstance(error, MeterUnavailable) else (error, ANY_FIX)
+        sys.stderr.write("\n".join(map(str, why)))
+        return UNAVAILABLE
     try:
         poll(source, interval_s, sys.stdout.fileno())
     finally:

@@ -59,7 +59,11 @@ class NvmlSource:
         from kinowatt.lab.meters.nvml import handle, library
 
         self.nvml = library()
-        self.handle = handle(self.nvml, where)
+        try:
+            self.handle = handle(self.nvml, where)
+        except BaseException:
+            self.close()
+            raise
         self.fields = [
             self.nvml.NVML_FI_DEV_TOTAL_ENERGY_CONSUMPTION,
             self.nvml.NVML_FI_DEV_POWER_INSTANT,
@@ -180,6 +184,7 @@ def open_source(name: str) -> Source:
     try:
         source.fast()
     except Exception as error:
+        source.close()
         if type(error).__module__ == "pynvml":
             raise MeterUnavailable(f"NVML does not answer: {error}", "see `nvidia-smi`") from None
         raise
