@@ -50,7 +50,9 @@ def gpus() -> Iterator[Finding]:
 
 def _gpu(device: Device, seen: bool) -> Finding:
     where = " in a virtual machine" if device.virtualised else ""
-    found = f"{device.name}, {format_number(device.memory_gib)} GiB{where}, {device.uuid[:12]}"
+    memory = device.memory_gib
+    size = "memory not told" if memory is None else f"{format_number(memory)} GiB"
+    found = f"{device.name}, {size}{where}, {device.uuid[:12]}"
     if device.mig:
         return Finding(
             name=f"GPU {device.index}",

@@ -215,8 +215,27 @@ def test_a_gpu_by_index_uuid_or_source(gpu: str, source: str) -> None:
     assert registry.gpu_source(gpu) == source
 
 
-def test_a_hidden_gpu_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+@pytest.mark.parametrize(
+    ("variable", "reason"),
+    [
+        ("", "CUDA_VISIBLE_DEVICES='' hides every GPU"),
+        ("7", "CUDA_VISIBLE_DEVICES='7' hides every GPU"),
+        ("MIG-8f3c1f2d-0000", "CUDA_VISIBLE_DEVICES names a slice of MIG: its one power reading"),
+        (None, "the driver has no GPU"),
+    ],
+)
+def test_a_gpu_that_cuda_does_not_see_is_told(
+    monkeypatch: pytest.MonkeyPatch, variable: str | None, reason: str
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", variable)
     monkeypatch.setattr(registry, "devices", list)
-    with pytest.raises(MeterUnavailable, match="CUDA_VISIBLE_DEVICES hides every GPU"):
+    with pytest.raises(MeterUnavailable, match=reason):
         registry.gpu_source(None)
+
+
+def test_work_on_no_gpu_is_not_billed_for_an_idle_one() -> None:
+    with open_meters(["nvml-counter", "ram-v3"], gpu=registry.NO_GPU) as meters:
+        assert meters.why_none("gpu") == "nvml-counter: the work runs on no NVIDIA GPU"
+        assert meters.why_none("ram") is None

@@ -1,13 +1,18 @@
 """NVIDIA GPUs: which there are, and meters over their energy counter and power fields."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from kinowatt.errors import require_extra
 from kinowatt.lab.meters.contract import Meter, MeterUnavailable, Reading, Window, too_short
 from kinowatt.lab.meters.sampler import Sampler, shared
+from kinowatt.units import GIB
+
+MIG_REASON = "its one power reading is of all slices together"
+MIG_FIX = "measure on a GPU without MIG (`nvidia-smi -i N -mig 0` needs an administrator)"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,7 +25,7 @@ class Device:
     mig: bool
     virtualised: bool | None
     driver: str
-    memory_gib: float
+    memory_gib: float | None
     power_limit_w: float | None
     default_power_limit_w: float | None
     max_sm_clock_mhz: float | None
@@ -63,21 +68,27 @@ def handle(nvml: Any, where: str) -> Any:
             f"NVML knows no GPU {where!r}: {error}", "see `nvidia-smi -L`"
         ) from None
     if _mig(nvml, found) or where.startswith("MIG-"):
-        raise MeterUnavailable(
-            f"GPU {where} is split by MIG, and its one power reading is of all slices together",
-            "measure on a GPU without MIG (`nvidia-smi -i N -mig 0` needs an administrator)",
-        )
+        raise MeterUnavailable(f"GPU {where} is split by MIG, and {MIG_REASON}", MIG_FIX)
     return found
+
+
+@contextmanager
+def _asking() -> Iterator[Any]:
+    """NVML for a few questions; what it cannot answer is `MeterUnavailable`."""
+    nvml = library()
+    try:
+        yield nvml
+    except nvml.NVMLError as error:
+        raise MeterUnavailable(f"NVML does not answer: {error}", "see `nvidia-smi`") from None
+    finally:
+        nvml.nvmlShutdown()
 
 
 def devices() -> list[Device]:
     """Every GPU of this machine in NVML's order (by PCI bus), visible to CUDA or not."""
-    nvml = library()
-    try:
+    with _asking() as nvml:
         count = nvml.nvmlDeviceGetCount()
         return [_describe(nvml, nvml.nvmlDeviceGetHandleByIndex(i), i) for i in range(count)]
-    finally:
-        nvml.nvmlShutdown()
 
 
 def _describe(nvml: Any, device: Any, index: int) -> Device:
@@ -91,6 +102,7 @@ def _describe(nvml: Any, device: Any, index: int) -> Device:
     default = ask("nvmlDeviceGetPowerManagementDefaultLimit")
     mode = ask("nvmlDeviceGetVirtualizationMode")
     persistence = ask("nvmlDeviceGetPersistenceMode")
+    memory = ask("nvmlDeviceGetMemoryInfo")  # GPUs that share the host's memory refuse it
     return Device(
         index=index,
         uuid=_text(nvml.nvmlDeviceGetUUID(device)),
@@ -98,7 +110,7 @@ def _describe(nvml: Any, device: Any, index: int) -> Device:
         mig=_mig(nvml, device),
         virtualised=None if mode is None else mode != nvml.NVML_GPU_VIRTUALIZATION_MODE_NONE,
         driver=_text(nvml.nvmlSystemGetDriverVersion()),
-        memory_gib=nvml.nvmlDeviceGetMemoryInfo(device).total / 2**30,
+        memory_gib=None if memory is None else memory.total / GIB,
         power_limit_w=None if limit is None else limit / 1000,
         default_power_limit_w=None if default is None else default / 1000,
         max_sm_clock_mhz=ask("nvmlDeviceGetMaxClockInfo", nvml.NVML_CLOCK_SM),
@@ -131,18 +143,33 @@ def visible(
     all_of_them = list(found)
     variable = os.environ.get("CUDA_VISIBLE_DEVICES") if variable is None else variable
     order = os.environ.get("CUDA_DEVICE_ORDER") if order is None else order
+    entries = None if variable is None else [part.strip() for part in variable.split(",")]
+    by_index = entries is None or any(entry.isdigit() for entry in entries)
     doubt = None
-    if order != "PCI_BUS_ID" and len({device.name for device in all_of_them}) > 1:
+    if by_index and order != "PCI_BUS_ID" and len({device.name for device in all_of_them}) > 1:
         doubt = "unlike GPUs: set CUDA_DEVICE_ORDER=PCI_BUS_ID, or indices may name other GPUs"
-    if variable is None:
+    if entries is None:
         return all_of_them, doubt
     chosen: list[Device] = []
-    for entry in (part.strip() for part in variable.split(",")):
+    for entry in entries:
         match = _match(all_of_them, entry)
         if match is None:
             break
         chosen.append(match)
     return chosen, doubt
+
+
+def why_none_visible(variable: str | None = None) -> MeterUnavailable:
+    """Why CUDA sees no GPU that can be measured, by the variable that `visible` goes by."""
+    given = os.environ.get("CUDA_VISIBLE_DEVICES") if variable is None else variable
+    if given is None:
+        return MeterUnavailable("the driver has no GPU", "see `nvidia-smi -L`")
+    if given.strip().startswith("MIG-"):
+        return MeterUnavailable(f"CUDA_VISIBLE_DEVICES names a slice of MIG: {MIG_REASON}", MIG_FIX)
+    return MeterUnavailable(
+        f"CUDA_VISIBLE_DEVICES={given!r} hides every GPU",
+        "unset it, or name a GPU of `nvidia-smi -L`",
+    )
 
 
 def _match(found: list[Device], entry: str) -> Device | None:

@@ -16,11 +16,13 @@ from kinowatt.lab.meters.nvml import (
     NvmlPowerInstant,
     devices,
     visible,
+    why_none_visible,
 )
 from kinowatt.lab.meters.ram import RamV2, RamV3
 from kinowatt.lab.meters.rapl import Rapl
 
 Factory = Callable[[str | None], Meter]
+NO_GPU = "none"
 AUTO = ("nvml-counter", "rapl", "ram-v3")
 T = TypeVar("T")
 
@@ -44,14 +46,19 @@ def table(*kinds: Kind) -> Mapping[str, Kind]:
 
 
 def gpu_source(gpu: str | None) -> str:
-    """`nvml:UUID` of a GPU given by index of NVML, UUID or source; None is CUDA's device 0."""
+    """`nvml:UUID` of a GPU given by index of NVML, UUID or source; None is CUDA's device 0.
+
+    `NO_GPU` stands for work that runs on no GPU of NVIDIA: an idle one must not be billed to it.
+    """
+    if gpu == NO_GPU:
+        raise MeterUnavailable("the work runs on no NVIDIA GPU", "move it to one (`cuda`)")
     if gpu is not None:
         return gpu if gpu.partition(":")[0] in ("nvml", "fake") else f"nvml:{gpu}"
-    seen, _ = visible(devices())
+    seen, doubt = visible(devices())
     if not seen:
-        raise MeterUnavailable(
-            "CUDA_VISIBLE_DEVICES hides every GPU", "unset it, or name a GPU of `nvidia-smi -L`"
-        )
+        raise why_none_visible()
+    if doubt is not None:
+        raise MeterUnavailable("which GPU is CUDA's first is not known here", doubt)
     return seen[0].source
 
 
@@ -244,8 +251,8 @@ class MeterSet:
 def open_meters(names: Iterable[str] | str = "auto", gpu: str | None = None) -> MeterSet:
     """Opens meters by name, best first; `auto`: energy counter, RAPL, RAM model 3.
 
-    `gpu`: index of NVML, UUID or source (`nvml:UUID`, `fake:{…}`); None is CUDA's device 0. An
-    unknown name is an `UnknownNameError`; a meter that cannot work here is not an error.
+    `gpu`: index of NVML, UUID or source (`nvml:UUID`, `fake:{…}`), or `NO_GPU`; None is CUDA's
+    device 0. An unknown name is an `UnknownNameError`; a meter that cannot work here is not an error.
     """
     asked = AUTO if names == "auto" else (names,) if isinstance(names, str) else tuple(names)
     for name in asked:
