@@ -1,10 +1,16 @@
 """Somebody else's pipeline: seen by stage, left as it was, and clear about misuse."""
 
+import asyncio
+import copy
+import inspect
 import json
+import pickle
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+import torch
 
 from kinowatt.errors import InputError, KinowattError
 from kinowatt.lab.watch import watch
@@ -78,31 +84,6 @@ def test_an_image_pipeline_too() -> None:
     assert {"text_encoder", "vae_decoder", "other"} <= set(report.stages)
 
 
-def test_the_model_card_block_says_what_it_is() -> None:
-    built = twin("cogvideox-2b")
-    with watch(built.pipe) as seen:
-        built.generate(request_of(built))
-    card = seen.report().model_card()
-    assert card.startswith("### Time and energy of one generation")
-    assert "1 call of `CogVideoXPipeline`" in card
-    assert "| denoiser |" in card
-    assert "GPU energy: not given" in card
-
-
-def test_prometheus_reads_the_metrics() -> None:
-    from prometheus_client.parser import text_string_to_metric_families
-
-    built = twin("cogvideox-2b")
-    with watch(built.pipe) as seen:
-        built.generate(request_of(built))
-    report = seen.report()
-    found = {f.name: f for f in text_string_to_metric_families(report.metrics())}
-    seconds = {s.labels["stage"]: s.value for s in found["kinowatt_stage_duration_seconds"].samples}
-    assert seconds["denoiser"] == pytest.approx(report.stages["denoiser"]["latency_s"])
-    duration = {s.name: s.value for s in found["kinowatt_video_duration_seconds"].samples}
-    assert duration["kinowatt_video_duration_seconds_count"] == 1
-
-
 def test_nested_watches_of_one_pipeline_are_refused() -> None:
     built = twin("wan2.1-t2v-1.3b")
     with watch(built.pipe), pytest.raises(KinowattError, match="watched already"):
@@ -143,6 +124,173 @@ def test_an_error_in_the_block_leaves_nothing() -> None:
     with pytest.raises(RuntimeError, match="mine"), watch(built.pipe):
         raise RuntimeError("mine")
     assert traces_of(built.pipe) == before
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_call_that_is_broken_off_is_not_counted(error: type[BaseException]) -> None:
+    built = twin("wan2.1-t2v-1.3b")
+    built.generate(request_of(built))
+    before = traces_of(built.pipe)
+
+    def stop(*_: Any) -> None:
+        raise error("enough")
+
+    def use() -> None:
+        built.generate(request_of(built))
+        built.pipe(**SMALL, callback_on_step_end=stop)
+
+    with pytest.raises(error, match="enough"), watch(built.pipe) as seen:
+        use()
+    assert traces_of(built.pipe) == before
+    report = seen.report()
+    assert report.calls == 1
+    assert {"denoiser", "vae_decoder"} <= report.stages.keys()
+
+
+SMALL = {"prompt": "a", "height": 32, "width": 32, "num_frames": 5, "num_inference_steps": 2}
+
+
+def test_a_block_without_a_call() -> None:
+    with watch(twin("wan2.1-t2v-1.3b").pipe) as seen:
+        pass
+    report = seen.report()
+    assert (report.calls, report.latency_s, report.stages) == (0, None, {})
+    assert set(report.energy_null.values()) == {"no call was made"}
+    assert report.model_card() == "No call was made.\n"
+
+
+def test_it_is_used_once() -> None:
+    built = twin("wan2.1-t2v-1.3b")
+    with watch(built.pipe) as seen:
+        built.generate(request_of(built))
+    with pytest.raises(KinowattError, match="a watch is used once"):
+        seen.__enter__()
+    assert seen.report().calls == 1
+
+
+def test_parts_that_two_pipelines_share_are_watched_together_or_not_at_all() -> None:
+    """Each watch would take off the other's hooks."""
+    pipe = image_pipeline()
+    before = traces_of(pipe)
+    other = type(pipe)(**pipe.components, requires_safety_checker=False)
+    with watch(pipe), pytest.raises(KinowattError, match=r"watch\(a, b\)") as caught:
+        watch(other).__enter__()
+    assert "of this StableDiffusionPipeline is watched already" in str(caught.value)
+    with watch(pipe, other) as seen:
+        pipe("a cat", height=64, width=64, num_inference_steps=2)
+        other("a cat", height=64, width=64, num_inference_steps=3)
+    report = seen.report()
+    assert report.calls == 2
+    assert report.stages["denoiser"]["calls"] == 2.5
+    assert traces_of(pipe)[:2] == before[:2]
+
+
+def test_the_same_pipeline_twice_is_one() -> None:
+    built = twin("wan2.1-t2v-1.3b")
+    with watch(built.pipe, built.pipe) as seen:
+        built.generate(request_of(built))
+    assert (seen.report().calls, seen.report().pipeline) == (1, "WanPipeline")
+
+
+@pytest.mark.parametrize("take", [copy.deepcopy, copy.copy, pickle.dumps])
+def test_a_watched_pipeline_is_not_copied(take: Callable[[Any], Any]) -> None:
+    """A copy would keep the hooks for good."""
+    pipe = twin("wan2.1-t2v-1.3b").pipe
+    with watch(pipe), pytest.raises(KinowattError, match="neither copied nor pickled"):
+        take(pipe)
+    assert type(copy.copy(pipe)) is type(pipe)
+
+
+def test_a_pipeline_that_moves_is_told_at_once() -> None:
+    pipe = image_pipeline()
+    with watch(pipe):
+        pipe.to("meta")
+        with pytest.raises(KinowattError, match="moved from cpu to meta"):
+            pipe("a cat", height=64, width=64, num_inference_steps=2)
+
+
+def test_what_it_answers_is_what_it_answers_unwatched() -> None:
+    """Arguments, generators, callbacks and results pass through."""
+    pipe = image_pipeline()
+    steps: list[int] = []
+
+    def heard(_: Any, step: int, __: Any, kept: dict[str, Any]) -> dict[str, Any]:
+        steps.append(step)
+        return kept
+
+    def images(**more: Any) -> Any:
+        asked = {"height": 64, "width": 64, "num_inference_steps": 3, "output_type": "np"}
+        generator = torch.Generator().manual_seed(1)
+        return pipe(["a cat", "a dog"], generator=generator, **asked, **more).images
+
+    expected = images()
+    signature = inspect.signature(pipe.__call__)
+    with watch(pipe) as seen:
+        assert inspect.signature(pipe.__call__) == signature
+        found = images(callback_on_step_end=heard)
+    assert (found == expected).all()
+    assert found.shape[0] == 2
+    assert steps == [0, 1, 2]
+    assert seen.report().calls == 1
+
+
+def test_a_subclass_with_a_call_of_its_own() -> None:
+    """What it calls inside belongs to its own call."""
+    pipe = image_pipeline()
+
+    class Twice(type(pipe)):  # type: ignore[misc]
+        def __call__(self, *given: Any, **more: Any) -> list[Any]:
+            return [super(Twice, self).__call__(*given, **more) for _ in range(2)]
+
+    twice = Twice(**pipe.components, requires_safety_checker=False)
+    with watch(twice) as seen:
+        assert len(twice("a cat", height=64, width=64, num_inference_steps=2)) == 2
+    report = seen.report()
+    assert (report.pipeline, report.calls, report.stages["denoiser"]["calls"]) == ("Twice", 1, 4)
+
+
+def test_two_denoisers_are_one_stage() -> None:
+    """As in Wan 2.2: the first for the noisy steps, the second for the rest."""
+    one, two = twin("wan2.1-t2v-1.3b").pipe, twin("wan2.1-t2v-1.3b").pipe
+    pipe = type(one)(**{**one.components, "transformer_2": two.transformer}, boundary_ratio=0.5)
+    pipe.set_progress_bar_config(disable=True)
+    with watch(pipe) as seen:
+        pipe(**(SMALL | {"num_inference_steps": 4}))
+    report = seen.report()
+    assert report.stages["denoiser"]["calls"] == 8
+    assert sum(s["latency_s"] for s in report.stages.values()) == pytest.approx(report.latency_s)
+
+
+def test_a_denoiser_that_was_compiled() -> None:
+    pipe = image_pipeline()
+    pipe.unet = torch.compile(pipe.unet, backend="eager", fullgraph=True)
+    with watch(pipe) as seen:
+        pipe("a cat", height=64, width=64, num_inference_steps=3)
+    assert seen.report().stages["denoiser"]["calls"] == 3
+
+
+def test_parts_that_are_offloaded_between_their_calls() -> None:
+    """The hooks of accelerate stay, and go where they would go."""
+    pipe = image_pipeline()
+    pipe.enable_model_cpu_offload(device="cpu")
+    with watch(pipe) as seen:
+        pipe("a cat", height=64, width=64, num_inference_steps=3)
+    assert seen.report().stages["denoiser"]["calls"] == 3
+    assert seen.report().stages["vae_decoder"]["calls"] == 1
+    pipe.remove_all_hooks()
+    pipe("a cat", height=64, width=64, num_inference_steps=2)
+
+
+def test_calls_from_other_threads_one_after_the_other_are_counted() -> None:
+    built = twin("wan2.1-t2v-1.3b")
+
+    async def calls() -> None:
+        for _ in range(2):
+            await asyncio.to_thread(built.generate, request_of(built))
+
+    with watch(built.pipe) as seen:
+        asyncio.run(calls())
+    assert seen.report().calls == 2
 
 
 @pytest.mark.parametrize("wrong", [None, [], "wan2.1-t2v-1.3b"])

@@ -3,25 +3,26 @@
 import functools
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import torch
 
 from kinowatt.errors import InputError, KinowattError
 from kinowatt.lab.conditions import source_of
-from kinowatt.lab.meters.registry import MeterSet, Windows, open_meters
-from kinowatt.lab.meters.sampler import Sampler, shared
-from kinowatt.lab.stages import CallRecord, Listener, StageRecorder
-from kinowatt.lab.watch_report import Block, Seen, WatchReport, report_of
+from kinowatt.lab.meters.registry import NO_GPU, MeterSet, Windows, open_meters
+from kinowatt.lab.stages import Listener, StageRecorder
+from kinowatt.lab.watch_energy import Block, Watched
+from kinowatt.lab.watch_report import Seen, WatchReport, report_of
 
 _WATCHED: dict[int, "Watch"] = {}
 _LOCK = threading.Lock()
 
 
 class Watch:
-    """Records every call of one or more pipelines made inside its `with` block.
+    """Records every call of one or more pipelines made inside its `with` block, used once.
 
     `meters`: names as in `kinowatt doctor`, or "auto". `stages`: which components are what, for
     pipelines of a kind not known here. torch's peak memory counters are reset at each edge of a
@@ -38,37 +39,34 @@ class Watch:
         for pipe in pipes or (None,):
             if not isinstance(getattr(pipe, "components", None), Mapping):
                 raise InputError(f"watch() takes diffusers pipelines, not {type(pipe).__name__!r}")
-        self.pipes = pipes
-        self.device = device_of(pipes[0])
-        self.calls: list[CallRecord] = []
-        self._names = meters
-        self._recorder = StageRecorder(pipes, self.device, on_event, stages=stages)
+        self.pipes = tuple({id(pipe): pipe for pipe in pipes}.values())
+        self.calls: list[Watched] = []
+        self._asked = (meters, stages, on_event)
         self._calling = threading.Lock()
         self._caller: int | None = None
-        self._classes: list[tuple[Any, type]] = []
+        self._cleanup: ExitStack | None = None
         self._meters: MeterSet | None = None
-        self._sampler: Sampler | None = None
-        self._windows: Windows | None = None
+        self._block: tuple[float, Windows] | None = None
         self._report: WatchReport | None = None
-        self._block: Block | None = None
-        self._entered_s = 0.0
 
     def __enter__(self) -> Self:
-        self._claim()
-        try:
+        if self._cleanup is not None:
+            raise KinowattError("a watch is used once: call `watch` again for the next block")
+        meters, stages, on_event = self._asked
+        with ExitStack() as cleanup:
+            self._claim()
+            cleanup.callback(self._forget)
+            self.device = device_of(self.pipes[0])
+            self._recorder = StageRecorder(self.pipes, self.device, on_event, stages=stages)
             self._recorder.attach()
+            cleanup.callback(self._recorder.close)
+            self._meters = open_meters(meters, source_of(self.device) or NO_GPU)
+            cleanup.callback(self._meters.close)
             for pipe in self.pipes:
-                self._classes.append((pipe, type(pipe)))
+                cleanup.callback(setattr, pipe, "__class__", type(pipe))
                 pipe.__class__ = _timed_class(type(pipe), self._call)
-            source = source_of(self.device)
-            if source is not None and self._names == "auto":
-                self._sampler = _sampler(source)
-            self._meters = open_meters(self._names, source)
-            self._windows = self._meters.start()
-            self._entered_s = time.perf_counter()
-        except BaseException:
-            self._release()
-            raise
+            self._block = time.perf_counter(), self._meters.start()
+            self._cleanup = cleanup.pop_all()
         return self
 
     def __exit__(
@@ -77,54 +75,54 @@ class Watch:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        assert self._cleanup is not None
         try:
-            if self._meters is not None and self._windows is not None:
-                seconds = time.perf_counter() - self._entered_s
-                self._meters.stop(self._windows)
-                self._block = Block(seconds, self._meters.read(self._windows))
-            self._report = self._so_far()
-        finally:
-            self._release()
+            with self._cleanup:
+                self._report = self._finish()
+        except KinowattError:
+            if error is None:
+                raise  # else what the block raised must not be hidden
+
+    def _finish(self) -> WatchReport:
+        assert self._meters is not None
+        assert self._block is not None
+        began_s, windows = self._block
+        seconds = time.perf_counter() - began_s
+        self._meters.stop(windows)
+        return self._seen(Block(seconds, self._meters.read(windows)))
 
     def report(self) -> WatchReport:
         """What was seen, so far or in all: `.to_dict()`, `.model_card()`, `.metrics()`."""
-        return self._report or self._so_far()
+        return self._report or self._seen(None)
 
-    def _so_far(self) -> WatchReport:
+    def _seen(self, block: Block | None) -> WatchReport:
         if self._meters is None:
             raise KinowattError("nothing is watched yet: call the pipeline in the `with` block")
-        seen = Seen(self.pipes, self.device, tuple(self.calls))
-        return report_of(seen, self._meters, self._sampler, self._block)
+        seen = Seen(pipes=self.pipes, device=self.device, calls=tuple(self.calls))
+        return report_of(seen, self._meters, block)
 
     def _claim(self) -> None:
+        """Takes the pipelines and their parts; hooks of two watches on one part would mix."""
+        parts = dict(_parts(self.pipes))
         with _LOCK:
-            for pipe in self.pipes:
-                if id(pipe) in _WATCHED:
+            for part, name in parts.items():
+                if part in _WATCHED:
                     raise KinowattError(
-                        f"this {type(pipe).__name__} is watched already: leave the other `with`"
-                        " block first, or use that block's watch"
+                        f"{name} is watched already: leave the other `with` block first, use that"
+                        " block's watch, or watch pipelines that share parts as `watch(a, b)`"
                     )
-            _WATCHED.update({id(pipe): self for pipe in self.pipes})
+            _WATCHED.update(dict.fromkeys(parts, self))
 
-    def _release(self) -> None:
-        while self._classes:
-            pipe, own = self._classes.pop()
-            pipe.__class__ = own
-        self._recorder.close()
-        if self._meters is not None:
-            self._meters.close()
-        if self._sampler is not None:
-            self._sampler.release()
-            self._sampler = None
+    def _forget(self) -> None:
         with _LOCK:
-            for pipe in self.pipes:
-                if _WATCHED.get(id(pipe)) is self:
-                    del _WATCHED[id(pipe)]
+            for part in [part for part, owner in _WATCHED.items() if owner is self]:
+                del _WATCHED[part]
 
     def _call(self, call: Callable[[], Any]) -> Any:
         """Times a call of a pipeline; one that a pipeline makes inside another belongs to it."""
         if self._caller == threading.get_ident():
             return call()
+        self._check_device()
         if not self._calling.acquire(blocking=False):
             raise KinowattError(
                 "this pipeline is being called in another thread: pipelines of diffusers are not"
@@ -132,13 +130,30 @@ class Watch:
             )
         self._caller = threading.get_ident()
         try:
-            with self._recorder.call() as got:
-                found = call()
-            self.calls += got
-            return found
+            return self._timed(call)
         finally:
             self._caller = None
             self._calling.release()
+
+    def _timed(self, call: Callable[[], Any]) -> Any:
+        assert self._meters is not None
+        self._recorder.line.wait()
+        windows = self._meters.start(nested=True)
+        with self._recorder.call() as got:
+            found = call()
+        self._meters.stop(windows)
+        self.calls.append(Watched(got[0], windows))
+        return found
+
+    def _check_device(self) -> None:
+        """Hooks and meters are those of the device that the pipeline was on at first."""
+        now = device_of(self.pipes[0])
+        indices = {self.device.index, now.index} - {None}
+        if now.type != self.device.type or len(indices) > 1:
+            raise KinowattError(
+                f"the pipeline moved from {self.device} to {now} inside the block:"
+                " move it, or set its offload, before `watch`"
+            )
 
 
 def watch(
@@ -160,11 +175,13 @@ def device_of(pipe: Any) -> torch.device:
     return torch.device(found or "cpu")
 
 
-def _sampler(source: str) -> Sampler | None:
-    try:
-        return shared(source)
-    except KinowattError:
-        return None  # the meters say why
+def _parts(pipes: Sequence[Any]) -> Iterator[tuple[int, str]]:
+    """Identity and name of everything that hooks are put on."""
+    for pipe in pipes:
+        yield id(pipe), f"this {type(pipe).__name__}"
+        for name, part in pipe.components.items():
+            if isinstance(part, torch.nn.Module) or hasattr(part, "step"):
+                yield id(part), f"the {name} of this {type(pipe).__name__}"
 
 
 def _timed_class(own: type, around: Callable[[Callable[[], Any]], Any]) -> type:
@@ -175,5 +192,17 @@ def _timed_class(own: type, around: Callable[[Callable[[], Any]], Any]) -> type:
     def timed(self: Any, *args: Any, **kwargs: Any) -> Any:
         return around(lambda: inner(self, *args, **kwargs))
 
-    names = {"__call__": timed, "__module__": own.__module__, "__qualname__": own.__qualname__}
+    names = {
+        "__call__": timed,
+        "__reduce_ex__": _uncopied,
+        "__module__": own.__module__,
+        "__qualname__": own.__qualname__,
+    }
     return type(own.__name__, (own,), names)
+
+
+def _uncopied(pipe: Any, _: object) -> NoReturn:
+    raise KinowattError(
+        f"a watched {type(pipe).__name__} is neither copied nor pickled, as its hooks would go"
+        " along: do that outside of the `with` block"
+    )

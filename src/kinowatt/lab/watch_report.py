@@ -1,38 +1,38 @@
 """What a watch saw: JSON, a block for a model card, metrics for Prometheus."""
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
 import torch
 
 from kinowatt.lab.conditions import gpu_state, software
-from kinowatt.lab.meters.contract import MIN_WINDOW_STEPS, SCOPES, Scope
-from kinowatt.lab.meters.registry import MeterSet, Readings
-from kinowatt.lab.meters.sampler import Sampler
-from kinowatt.lab.stages import CallRecord, Span
+from kinowatt.lab.meters.registry import MeterSet
 from kinowatt.lab.unknown import power_w, times, wh
-from kinowatt.units import (
-    GIB,
-    format_bytes,
-    format_seconds,
-    format_wh,
-    joules_to_wh,
+from kinowatt.lab.watch_energy import (
+    Block,
+    Energy,
+    Split,
+    Watched,
+    between_s,
+    energies,
+    split,
+    trace,
 )
-from kinowatt.version import __version__
+from kinowatt.units import GIB
 
-GAPS_LIMIT = 0.02  # calls further apart than this share of the time are not one window
-STEPS_PER_SPAN = 5
 SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WatchReport:
-    """Frozen result of a watch; energy in Wh by scope, null with its reason.
+    """Frozen result of a watch: means of one call; energy in Wh by scope, null with its reason.
 
-    `energy_wh`: of one call, from one window around all of them.
+    `energy_by`: for each scope that has energy its meter, whether that measures or models, and
+    the window: each call by itself, one around all calls, or the whole block. `stages` sum to
+    `latency_s`, and to the GPU's energy where that is known: `other` then holds what lies between
+    the stages and the energy of those in `energy_includes`, too short to be told apart.
     """
 
     pipeline: str
@@ -40,40 +40,31 @@ class WatchReport:
     latency_s: float | None
     calls_s: tuple[float, ...]
     between_s: float
-    energy_wh: dict[str, float | None]
-    energy_null: dict[str, str]
+    energy_wh: Mapping[str, float | None]
+    energy_null: Mapping[str, str]
+    energy_by: Mapping[str, Mapping[str, str | None]]
     power_w: float | None
-    stages: dict[str, dict[str, Any]]
+    stages: Mapping[str, Mapping[str, Any]]
     peak_memory_gib: float | None
-    conditions: dict[str, Any] = field(default_factory=dict)
+    conditions: Mapping[str, Any]
     schema_version: int = SCHEMA_VERSION
 
     def to_dict(self) -> dict[str, Any]:
+        """JSON values."""
         found = {name: getattr(self, name) for name in self.__slots__}
         return {**found, "calls_s": list(self.calls_s), "provenance": {"kind": "measured"}}
 
-    def model_card(self) -> str:
-        """A block of Markdown for a model card, with everything a reader needs to judge it."""
-        if self.latency_s is None:
-            return "No call was made."
-        conditions = self.conditions
-        lines = [
-            "### Time and energy of one generation",
-            "",
-            f"Measured by Kinowatt {__version__} on {conditions['gpu_name'] or 'a CPU'}"
-            f" ({self.calls} call{'s' * (self.calls != 1)} of `{self.pipeline}`,"
-            f" torch {conditions['torch']}, diffusers {conditions['diffusers']}).",
-            "",
-            "| stage | time | GPU energy | peak GPU memory |",
-            "| --- | --- | --- | --- |",
-        ]
-        for name, stage in self.stages.items():
-            lines.append(_card_row(name, stage["latency_s"], stage["energy_wh"]["gpu"], stage))
-        total = {"peak_memory_gib": self.peak_memory_gib}
-        lines.append(_card_row("**whole call**", self.latency_s, self.energy_wh["gpu"], total))
-        lines += ["", "From prompt to frames in memory; no loading, no encoding of a file."]
-        lines += [f"{s.upper()} energy: not given, {why}." for s, why in self.energy_null.items()]
-        return "\n".join(lines) + "\n"
+    def model_card(self, *, grid: str | None = None, intensity: float | None = None) -> str:
+        """A block of Markdown for a model card, with everything a reader needs to judge it.
+
+        `grid` (as in `kinowatt grids`) or `intensity` [g CO2e per kWh]: begins with the YAML field
+        `co2_eq_emissions` of the Hugging Face hub, for one call. Its definition is about training,
+        so it is left out unless asked for, and says what it is. `InputError` for an unknown grid;
+        `KinowattError` where the GPU's energy is not known.
+        """
+        from kinowatt.lab.watch_card import card
+
+        return card(self, grid, intensity)
 
     def metrics(self) -> str:
         """The text that Prometheus scrapes."""
@@ -82,133 +73,86 @@ class WatchReport:
         return exposition(self)
 
 
-def _card_row(name: str, seconds: float, energy_wh: float | None, more: dict[str, Any]) -> str:
-    memory = more.get("peak_memory_gib")
-    cells = (
-        name,
-        format_seconds(seconds),
-        "–" if energy_wh is None else format_wh(energy_wh),
-        "–" if memory is None else format_bytes(memory * GIB),
-    )
-    return f"| {' | '.join(cells)} |"
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Seen:
     """What the hooks saw."""
 
     pipes: Sequence[Any]
     device: torch.device
-    calls: tuple[CallRecord, ...]
+    calls: tuple[Watched, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
-    """The whole `with` block: for meters that cannot look back at single calls."""
-
-    seconds: float
-    readings: Readings
-
-
-def report_of(
-    seen: Seen, meters: MeterSet, sampler: Sampler | None, block: Block | None
-) -> WatchReport:
+def report_of(seen: Seen, meters: MeterSet, block: Block | None) -> WatchReport:
     """Puts together what hooks and meters saw, all of it in the past."""
     calls = seen.calls
-    energy, reasons = _energy(calls, meters, block)
-    peaks = [peak[0] for call in calls if (peak := call.peak_bytes())]
-    latency_s = fmean(call.seconds for call in calls) if calls else None
+    found = energies(calls, meters, block)
+    spread = _spread(seen)
+    sampler = None if spread else meters.sampler
+    if spread:
+        found["gpu"] = Energy(reason=spread)
+    parts = split(calls, found["gpu"], sampler)
+    energy_wh: dict[str, float | None] = {
+        scope: _per_call(energy.joules, calls) for scope, energy in found.items()
+    }
+    calls_s = tuple(call.record.seconds for call in calls)
+    peaks = [peak[0] for call in calls if (peak := call.record.peak_bytes())]
     return WatchReport(
         pipeline=" + ".join(dict.fromkeys(type(pipe).__name__ for pipe in seen.pipes)),
         calls=len(calls),
-        latency_s=latency_s,
-        calls_s=tuple(call.seconds for call in calls),
-        between_s=_between_s(calls),
-        energy_wh=energy,
-        energy_null=reasons,
-        power_w=power_w(energy["gpu"], latency_s) if latency_s else None,
-        stages=_stages(calls, sampler),
+        latency_s=fmean(calls_s) if calls else None,
+        calls_s=calls_s,
+        between_s=between_s(calls),
+        energy_wh=energy_wh,
+        energy_null={scope: energy.reason for scope, energy in found.items() if energy.reason},
+        energy_by={s: energy.by for s, energy in found.items() if energy.joules is not None},
+        power_w=power_w(energy_wh["gpu"], fmean(calls_s)) if calls else None,
+        stages=_stages(calls, parts),
         peak_memory_gib=max(peaks) / GIB if peaks else None,
-        conditions={**software(), **gpu_state(seen.device), "meters": meters.describe()},
+        conditions={
+            **software(),
+            "device": str(seen.device),
+            **gpu_state(seen.device),
+            **trace(calls, sampler),
+            "counter_over_power": parts.scale,
+            "meters": meters.describe(),
+        },
     )
 
 
-def _between_s(calls: Sequence[CallRecord]) -> float:
-    if not calls:
-        return 0.0
-    return calls[-1].stop_s - calls[0].start_s - sum(call.seconds for call in calls)
+def _per_call(joules: float | None, calls: Sequence[Watched]) -> float | None:
+    return times(wh(joules), 1 / len(calls)) if calls else None
 
 
-def _energy(
-    calls: Sequence[CallRecord], meters: MeterSet, block: Block | None
-) -> tuple[dict[str, float | None], dict[str, str]]:
-    """Of one call, from one window around all of them."""
-    energy: dict[str, float | None] = dict.fromkeys(SCOPES)
-    if not calls:
-        return energy, dict.fromkeys(SCOPES, "no call was made")
-    seconds = calls[-1].stop_s - calls[0].start_s
-    if _between_s(calls) > GAPS_LIMIT * seconds:
-        reason = (
-            f"{_between_s(calls):.3g} s of {seconds:.3g} s lay between the calls:"
-            " make them one after the other"
-        )
-        return energy, dict.fromkeys(SCOPES, reason)
-    readings = meters.read_past(calls[0].start_s, calls[-1].stop_s)
-    filled = block is not None and block.seconds - seconds <= GAPS_LIMIT * seconds
-    reasons: dict[str, str] = {}
-    for scope in SCOPES:
-        found = readings.primary(scope)
-        if found is None and block is not None and filled:
-            found = block.readings.primary(scope)
-        if found is not None and found.energy_j is not None:
-            energy[scope] = joules_to_wh(found.energy_j) / len(calls)
-        else:
-            reasons[scope] = _why_not(scope, meters, found.reason if found else None)
-    return energy, reasons
-
-
-def _why_not(scope: Scope, meters: MeterSet, reason: str | None) -> str:
-    return (
-        reason
-        or meters.why_none(scope)
-        or "its meter sees only the whole block, most of which was no call"
-    )
-
-
-def _stages(calls: Sequence[CallRecord], sampler: Sampler | None) -> dict[str, dict[str, Any]]:
+def _stages(calls: Sequence[Watched], parts: Split) -> dict[str, dict[str, Any]]:
+    records = [call.record for call in calls]
+    seconds = [record.stages_s() for record in records]
     found: dict[str, dict[str, Any]] = {}
-    for name in dict.fromkeys(name for call in calls for name in call.stages_s()):
-        spans = [span for call in calls for span in call.of(name)]
-        joules, why = _pooled_j(spans, sampler)
+    for name in sorted(dict.fromkeys(n for each in seconds for n in each), key="other".__eq__):
+        spans = [span for record in records for span in record.of(name)]
         peaks = [span.peak_bytes[0] for span in spans if span.peak_bytes]
         found[name] = {
-            "latency_s": sum(call.stages_s().get(name, 0.0) for call in calls) / len(calls),
-            "energy_wh": {"gpu": times(wh(joules), 1 / len(calls))},
-            "energy_null": why,
+            "latency_s": sum(each.get(name, 0.0) for each in seconds) / len(calls),
+            "energy_wh": {"gpu": _per_call(parts.joules.get(name), calls)},
+            "energy_null": parts.reasons.get(name),
             "calls": sum(len(span.forwards_s) for span in spans) / len(calls),
             "peak_memory_gib": max(peaks) / GIB if peaks else None,
         }
+        if name == "other" and name in parts.joules:
+            found[name]["energy_includes"] = list(parts.includes)
     return found
 
 
-def _pooled_j(spans: Sequence[Span], sampler: Sampler | None) -> tuple[float | None, str | None]:
-    """Joules of all spans of a stage by instant power, if they are long enough together."""
-    if sampler is None:
-        return None, "no GPU meter"
-    if not spans:
-        return None, "it lies between the other stages"
-    step_s = sampler.step_s("power_instant_w")
-    shortest, total = min(s.seconds for s in spans), math.fsum(s.seconds for s in spans)
-    if shortest < STEPS_PER_SPAN * step_s or total < MIN_WINDOW_STEPS * step_s:
-        return None, (
-            f"{total:.3g} s in {len(spans)} pieces is too short for a source that moves every"
-            f" {1000 * step_s:.0f} ms: watch more calls, or `kinowatt measure`"
-        )
-    joules = 0.0
-    for span in spans:
-        samples = sampler.around(span.start_s, span.stop_s)
-        part, reason = samples.integrated_joules("power_instant_w", span.start_s, span.stop_s)
-        if part is None:
-            return None, reason
-        joules += part
-    return joules, None
+def gpus_of(pipes: Sequence[Any]) -> list[str]:
+    """The CUDA devices that hold parameters of pipelines."""
+    parts = [part for pipe in pipes for part in pipe.components.values()]
+    modules = [part for part in parts if isinstance(part, torch.nn.Module)]
+    found = {parameter.device for module in modules for parameter in module.parameters()}
+    return sorted(str(device) for device in found if device.type == "cuda")
+
+
+def _spread(seen: Seen) -> str | None:
+    """Why the energy of one GPU is not that of the pipelines, or None."""
+    gpus = gpus_of(seen.pipes)
+    if len(gpus) < 2:
+        return None
+    return f"the pipeline lies on {', '.join(gpus)}, and only {seen.device} is metered"

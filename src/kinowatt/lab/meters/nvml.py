@@ -191,7 +191,7 @@ def processes(uuid: str) -> list[int]:
         nvml.nvmlShutdown()
 
 
-class _Sampled(Meter):
+class SampledMeter(Meter):
     """A meter that reads off the samples of one GPU; all of them share one sampling process."""
 
     scopes = ("gpu",)
@@ -258,7 +258,7 @@ class _Sampled(Meter):
         raise NotImplementedError
 
 
-class NvmlCounter(_Sampled):
+class NvmlCounter(SampledMeter):
     """The driver's own energy counter (Volta and newer), read between its steps.
 
     The counter moves about every 100 ms, so its value at the edge of a window is interpolated
@@ -273,7 +273,7 @@ class NvmlCounter(_Sampled):
         return self.sampler.around(start_s, stop_s).counter_joules(start_s, stop_s)
 
 
-class NvmlPowerInstant(_Sampled):
+class NvmlPowerInstant(SampledMeter):
     """Instant power (field 186), integrated over the window."""
 
     name = "nvml-power-instant"

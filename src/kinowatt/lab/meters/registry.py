@@ -14,12 +14,14 @@ from kinowatt.lab.meters.nvml import (
     NvmlCounter,
     NvmlPowerAverage,
     NvmlPowerInstant,
+    SampledMeter,
     devices,
     visible,
     why_none_visible,
 )
 from kinowatt.lab.meters.ram import RamV2, RamV3
 from kinowatt.lab.meters.rapl import Rapl
+from kinowatt.lab.meters.sampler import Sampler
 
 Factory = Callable[[str | None], Meter]
 NO_GPU = "none"
@@ -191,6 +193,11 @@ class MeterSet:
     def meters(self) -> tuple[Meter, ...]:
         """The open meters, in order of preference."""
         return tuple(self._open.values())
+
+    @property
+    def sampler(self) -> Sampler | None:
+        """What the GPU's meters read from; None where no open one can look back."""
+        return next((m.sampler for m in self.meters if isinstance(m, SampledMeter)), None)
 
     @property
     def absent(self) -> tuple[Absent, ...]:
