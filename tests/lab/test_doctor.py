@@ -200,8 +200,28 @@ def test_gpus_that_cuda_does_not_see(
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     hidden = by_name(doctor_gpu.gpus())["CUDA_VISIBLE_DEVICES"]
     assert (hidden.status, hidden.found) == ("missing", "'': no GPU")
-    assert "unset CUDA_VISIBLE_DEVICES" in str(hidden.fix)
+    assert hidden.meaning == "nothing is measured: CUDA_VISIBLE_DEVICES='' hides every GPU"
+    assert hidden.fix == "unset it, or name a GPU of `nvidia-smi -L`"
     assert list(doctor_gpu.sensors()) == []
+
+
+def test_a_slice_of_mig_is_called_one(
+    machine_with: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not a GPU that is hidden, and naming another entry would not help."""
+    machine_with(device(mig=True))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-8f3c1f2d-1111-2222-3333-444455556666")
+    found = by_name(doctor_gpu.gpus())["CUDA_VISIBLE_DEVICES"]
+    assert found.status == "missing"
+    assert "names a slice of MIG: its one power reading is of all slices" in found.meaning
+    assert "-mig 0" in str(found.fix)
+
+
+def test_a_gpu_that_tells_no_memory_still_has_a_line(machine_with: Callable[..., None]) -> None:
+    machine_with(device(memory_gib=None))
+    assert by_name(doctor_gpu.gpus())["GPU 0"].found.startswith(
+        "NVIDIA H100 80GB HBM3, memory not told"
+    )
 
 
 def test_unlike_gpus_need_an_order(machine_with: Callable[..., None]) -> None:
@@ -301,6 +321,15 @@ def test_torch_must_see_the_gpus_that_are_measured(
     found = doctor_gpu._same_gpus("2.11", uuids)
     assert found.status == status
     assert (found.fix is None) == (status == "ok")
+
+
+def test_torch_for_amd_is_not_called_a_cpu_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.version, "hip", "6.4")
+    found = by_name(doctor_gpu.torch_build())["torch"]
+    assert found.status == "limited"
+    assert "AMD GPUs, which no meter here reads" in found.meaning
 
 
 def test_torch_with_cuda_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from kinowatt.errors import KinowattError
-from kinowatt.lab.finding import INSTALL, Finding
-from kinowatt.lab.meters.nvml import Device, devices, processes, visible
+from kinowatt.lab.finding import INSTALL, Finding, Status
+from kinowatt.lab.meters.nvml import Device, devices, processes, visible, why_none_visible
 from kinowatt.lab.meters.sources import open_source
 from kinowatt.units import format_number
 
@@ -36,15 +36,19 @@ def gpus() -> Iterator[Finding]:
     if not found:
         return
     variable = os.environ.get("CUDA_VISIBLE_DEVICES")
+    named = "unset" if variable is None else repr(variable)
+    if not seen:
+        why = why_none_visible()
+        yield _visible("missing", f"{named}: no GPU", f"nothing is measured: {why.reason}", why.fix)
+        return
     chosen = ", ".join(f"GPU {device.index}" for device in seen)
-    yield Finding(
-        name="CUDA_VISIBLE_DEVICES",
-        status="missing" if not seen else "limited" if doubt else "ok",
-        found=f"{'unset' if variable is None else repr(variable)}: {chosen or 'no GPU'}",
-        meaning=f"GPU {seen[0].index} is measured unless `--device` says otherwise"
-        if seen
-        else "CUDA sees no GPU",
-        fix="unset CUDA_VISIBLE_DEVICES, or name a GPU of `nvidia-smi -L`" if not seen else doubt,
+    meaning = f"GPU {seen[0].index} is measured unless `--device` says otherwise"
+    yield _visible("limited" if doubt else "ok", f"{named}: {chosen}", meaning, doubt)
+
+
+def _visible(status: Status, found: str, meaning: str, fix: str | None) -> Finding:
+    return Finding(
+        name="CUDA_VISIBLE_DEVICES", status=status, found=found, meaning=meaning, fix=fix
     )
 
 
@@ -166,7 +170,11 @@ def torch_build() -> Iterator[Finding]:
     import torch
 
     version = str(torch.__version__)
-    if torch.version.cuda is None:
+    if torch.version.hip is not None:
+        yield _torch(
+            "limited", f"{version} (ROCm)", "pipelines run on AMD GPUs, which no meter here reads"
+        )
+    elif torch.version.cuda is None:
         yield _torch(
             "limited", f"{version} (no CUDA)", "pipelines run on the CPU alone", CUDA_TORCH
         )
@@ -179,7 +187,7 @@ def torch_build() -> Iterator[Finding]:
     yield _attention(torch)
 
 
-def _torch(status: Any, found: str, meaning: str, fix: str | None = None) -> Finding:
+def _torch(status: Status, found: str, meaning: str, fix: str | None = None) -> Finding:
     return Finding(name="torch", status=status, found=found, meaning=meaning, fix=fix)
 
 

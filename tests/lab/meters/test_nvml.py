@@ -1,13 +1,16 @@
 """GPUs as NVML lists them, and which of them CUDA sees: on NVML's own library, made answers."""
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pynvml
 import pytest
 
+from kinowatt.lab.host import host
 from kinowatt.lab.meters import nvml, registry
 from kinowatt.lab.meters.contract import MeterUnavailable
 from kinowatt.lab.meters.nvml import Device, visible
@@ -152,10 +155,38 @@ def test_a_driver_that_does_not_answer_is_unavailable(driver: Made) -> None:
     assert driver.initialised == 0
 
 
-def test_a_missing_driver_is_unavailable(driver: Made) -> None:
-    driver.refuses.add("nvmlInit")
-    with pytest.raises(MeterUnavailable, match="install the NVIDIA driver"):
+@pytest.mark.parametrize(
+    ("status", "there", "container", "fix"),
+    [
+        (pynvml.NVML_ERROR_LIBRARY_NOT_FOUND, False, None, "install the NVIDIA driver"),
+        (pynvml.NVML_ERROR_LIBRARY_NOT_FOUND, False, "docker", "`--gpus all`"),
+        (pynvml.NVML_ERROR_LIBRARY_NOT_FOUND, True, "docker", "CAPABILITIES=compute,utility`"),
+        (pynvml.NVML_ERROR_DRIVER_NOT_LOADED, True, None, "`sudo modprobe nvidia`"),
+        (pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH, True, None, "reboot: the driver was updated"),
+        (pynvml.NVML_ERROR_NO_PERMISSION, True, None, "/dev/nvidia*"),
+        (pynvml.NVML_ERROR_UNKNOWN, True, None, "see `nvidia-smi`"),
+    ],
+)
+def test_a_driver_that_does_not_start_has_its_own_fix(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    status: int,
+    there: bool,
+    container: str | None,
+    fix: str,
+) -> None:
+    def fail() -> None:
+        raise pynvml.NVMLError(status)
+
+    made = dataclasses.replace(host(), container=container)
+    monkeypatch.setattr(pynvml, "nvmlInit", fail)
+    monkeypatch.setattr(nvml, "host", lambda: made)
+    monkeypatch.setattr(nvml, "DEVICE_FILE", tmp_path if there else tmp_path / "none")
+    with pytest.raises(MeterUnavailable) as caught:
         nvml.devices()
+    assert caught.value.reason.startswith("NVML: ")
+    assert fix in caught.value.fix
+    assert "\n" not in str(caught.value)
 
 
 def test_processes_on_the_gpu(driver: Made) -> None:

@@ -4,13 +4,16 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 from kinowatt.errors import require_extra
+from kinowatt.lab.host import host
 from kinowatt.lab.meters.contract import Meter, MeterUnavailable, Reading, Window, too_short
 from kinowatt.lab.meters.sampler import Sampler, shared
 from kinowatt.units import GIB
 
+DEVICE_FILE = Path("/dev/nvidiactl")
 MIG_REASON = "its one power reading is of all slices together"
 MIG_FIX = "measure on a GPU without MIG (`nvidia-smi -i N -mig 0` needs an administrator)"
 
@@ -48,12 +51,23 @@ def library() -> Any:
     try:
         nvml.nvmlInit()
     except nvml.NVMLError as error:
-        raise MeterUnavailable(
-            f"NVML: {error}",
-            "install the NVIDIA driver, or start the container with `--gpus all`"
-            " (NVIDIA_DRIVER_CAPABILITIES must include `utility`)",
-        ) from None
+        raise MeterUnavailable(f"NVML: {error}", _driver_fix(nvml, error.value)) from None
     return nvml
+
+
+def _driver_fix(nvml: Any, status: int) -> str:
+    """What to do where NVML does not start."""
+    if status == nvml.NVML_ERROR_LIBRARY_NOT_FOUND:
+        if DEVICE_FILE.exists():
+            return "start the container with `-e NVIDIA_DRIVER_CAPABILITIES=compute,utility`"
+        if host().container:
+            return "start the container with `--gpus all`, on a host that has the NVIDIA driver"
+        return "install the NVIDIA driver"
+    return {
+        nvml.NVML_ERROR_DRIVER_NOT_LOADED: "load the driver: `sudo modprobe nvidia`",
+        nvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH: "reboot: the driver was updated while it ran",
+        nvml.NVML_ERROR_NO_PERMISSION: "give this user the right to read and write /dev/nvidia*",
+    }.get(status, "see `nvidia-smi`")
 
 
 def handle(nvml: Any, where: str) -> Any:
