@@ -1,10 +1,13 @@
 """How `kinowatt doctor` looks: narrow and wide, with and without something to do."""
 
 import io
+import json
+from contextlib import nullcontext
 
 import pytest
 from rich.console import Console
 
+from kinowatt.app.cli import main
 from kinowatt.app.doctoring import report
 from kinowatt.lab.finding import Finding
 
@@ -63,3 +66,19 @@ def test_nothing_to_do_is_no_list() -> None:
 def test_without_a_console_it_goes_to_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     report(FINDINGS[:1])
     assert "energy counter" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"), [([], 0), (["--json"], 0), (["--jsn"], 2), (["gpu"], 2)]
+)
+def test_the_exit_status(capsys: pytest.CaptureFixture[str], asked: list[str], status: int) -> None:
+    """What is missing is an answer, not a failure; only a wrong question is bad input."""
+    with pytest.raises(SystemExit) if status else nullcontext() as caught:
+        main(["doctor", *asked])
+    assert caught is None or caught.value.code == status
+    out, err = capsys.readouterr()
+    assert bool(out) == (status == 0)
+    assert len(err.splitlines()) == (1 if status else 0)
+    if "--json" in asked:
+        statuses = {row["status"] for row in json.loads(out)}
+        assert statuses <= {"ok", "limited", "missing"}
