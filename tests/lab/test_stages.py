@@ -1,5 +1,7 @@
 """Hooks: every stage is seen, nothing is left behind, and errors pass through."""
 
+import copy
+import inspect
 from typing import Any
 
 import pytest
@@ -76,3 +78,54 @@ def test_a_pipeline_of_an_unknown_kind_is_one_line() -> None:
     with pytest.raises(InputError, match="it has: dreamer"):
         points_of(Strange(), {"denoiser": "drummer"})
     assert points_of(Strange(), {"denoiser": "dreamer"})[0][0] == "denoiser"
+
+
+def test_a_scheduler_is_asked_for_its_signature_as_before() -> None:
+    """diffusers gives `step` a generator or an eta only where its signature has one."""
+    built = twin("animatediff-lightning")
+    scheduler = built.pipe.scheduler
+    before = inspect.signature(scheduler.step), inspect.signature(built.pipe.vae.decode)
+    with StageRecorder(built.pipes, built.device):
+        after = inspect.signature(scheduler.step), inspect.signature(built.pipe.vae.decode)
+    assert after == before
+
+
+def test_a_copy_of_a_scheduler_steps_for_itself() -> None:
+    """As pipelines of video with sound make one for the sound."""
+    built = twin("wan2.1-t2v-1.3b")
+    scheduler = built.pipe.scheduler
+    scheduler.set_timesteps(4)
+    with StageRecorder(built.pipes, built.device):
+        copied = copy.deepcopy(scheduler)
+        state = copy.deepcopy(vars(scheduler))
+        sample = torch.zeros(1, 2)
+        copied.step(sample, copied.timesteps[0], sample)
+        assert (copied.step_index, scheduler.step_index) == (1, None)
+        assert copied.step.__self__ is copied
+        assert state["step"] is scheduler.step
+
+
+def test_a_module_compiled_in_place_is_not_broken_by_hooks() -> None:
+    """`fullgraph=True` forbids what a hook does inside the graph."""
+    built = twin("wan2.1-t2v-1.3b")
+    built.pipe.transformer.compile(backend="eager", fullgraph=True)
+    compiled = built.pipe.transformer._compiled_call_impl
+    with StageRecorder(built.pipes, built.device) as recorder, recorder.call() as got:
+        built.generate(request_of(built))
+    assert sum(len(span.forwards_s) for span in got[0].of("denoiser")) == 4
+    assert built.pipe.transformer._compiled_call_impl is compiled
+
+
+def test_outside_of_a_call_nothing_is_recorded() -> None:
+    """Another pipeline may run with the same parts."""
+    built = twin("cogvideox-2b")
+    heard: list[str] = []
+    recorder = StageRecorder(built.pipes, built.device, lambda event, _: heard.append(event))
+    with recorder:
+        built.generate(request_of(built))
+        assert (heard, recorder.steps, recorder._spans) == ([], 0, [])
+        with recorder.call() as got:
+            built.generate(request_of(built))
+        assert got[0].steps == 2
+        built.generate(request_of(built))
+        assert len(recorder._spans) == len(got[0].spans)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from diffusers import EulerAncestralDiscreteScheduler
 
 from kinowatt.errors import InputError, KinowattError
 from kinowatt.lab.watch import watch
@@ -232,6 +233,22 @@ def test_what_it_answers_is_what_it_answers_unwatched() -> None:
     assert found.shape[0] == 2
     assert steps == [0, 1, 2]
     assert seen.report().calls == 1
+
+
+@pytest.mark.parametrize("ancestral", [True, False])
+def test_what_is_drawn_at_each_step_is_drawn_from_the_same_generator(ancestral: bool) -> None:
+    """diffusers looks at the signature of `step` to decide what to give it."""
+    pipe = image_pipeline()
+    if ancestral:
+        pipe.scheduler = EulerAncestralDiscreteScheduler()
+
+    def images() -> Any:
+        asked = {"height": 64, "width": 64, "num_inference_steps": 3, "output_type": "np"}
+        return pipe("a cat", generator=torch.Generator().manual_seed(1), eta=1.0, **asked).images
+
+    expected = images()
+    with watch(pipe):
+        assert (images() == expected).all()
 
 
 def test_a_subclass_with_a_call_of_its_own() -> None:

@@ -4,10 +4,12 @@ The device is waited for only where one stage gives way to another; inside the d
 there are device events alone. Everything is taken off again by `close`.
 """
 
+import functools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import MethodType
 from typing import Any
 
 import torch
@@ -27,6 +29,7 @@ FORWARDS: Mapping[str, str] = {
     "vocoder": "vocoder",
 }
 DECODERS = ("vae", "vqvae", "movq", "vqgan", "audio_vae")
+COMPILED = "_compiled_call_impl"
 INSIDE_LOOP = ("denoiser", "controlnet")  # one span for the whole loop
 Listener = Callable[[str, dict[str, Any]], None]
 
@@ -124,6 +127,7 @@ class StageRecorder:
         self._undo: list[Callable[[], object]] = []
         self._spans: list[Span] = []
         self._open: _Open | None = None
+        self._active = False
         self._entered: list[tuple[str, Any, float]] = []
 
     def __enter__(self) -> "StageRecorder":
@@ -157,10 +161,12 @@ class StageRecorder:
         self._spans, self._open, self.steps = [], None, 0
         self._entered.clear()
         self.line.wait()
+        self._active = True
         start_s = time.perf_counter()
         try:
             yield found
         finally:
+            self._active = False
             self._shut()
             self.line.wait()
             found.append(
@@ -173,6 +179,8 @@ class StageRecorder:
             )
 
     def _hook(self, stage: str, module: Any, method: str) -> None:
+        if method == "forward" and getattr(module, COMPILED, None) is not None:
+            method = COMPILED  # `module.compile()` would trace hooks, and break at them
         if method != "forward":
             self._undo.append(replace_method(module, method, self._around(stage)))
             return
@@ -203,7 +211,7 @@ class StageRecorder:
     def _after_step(self, inner: Any) -> Any:
         def step(*args: Any, **kwargs: Any) -> Any:
             found = inner(*args, **kwargs)
-            self.steps += 1
+            self.steps += self._active
             if self._open is not None and self._open.stage in INSIDE_LOOP:
                 self._open.steps.append(self.line.mark())
                 self._tell("step", step=self.steps)
@@ -212,6 +220,8 @@ class StageRecorder:
         return step
 
     def _enter(self, stage: str, shape: tuple[int, ...]) -> None:
+        if not self._active:  # another pipeline that shares this part
+            return
         if self._entered:  # a decoder inside a decoder: the outer one counts
             self._entered.append((stage, None, 0.0))
             return
@@ -226,7 +236,7 @@ class StageRecorder:
 
     def _leave(self) -> None:
         if not self._entered:
-            return  # entered before the recorder was attached
+            return  # entered outside of a call
         _, begin, host_s = self._entered.pop()
         if self._entered or self._open is None:
             return
@@ -264,10 +274,31 @@ class StageRecorder:
             self.listener(event, values)
 
 
+class _Replaced:
+    """What stands for a method of one instance: it looks like the method to those who ask.
+
+    Schedulers are asked for their signature, to know whether to give `step` a generator. Some
+    pipelines deep-copy theirs: the copy has the method itself, on the copy.
+    """
+
+    def __init__(self, inner: Any, wrapped: Any) -> None:
+        functools.update_wrapper(self, inner)
+        self._inner = inner
+        self._wrapped = wrapped
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._wrapped(*args, **kwargs)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        owner = memo.get(id(getattr(self._inner, "__self__", None)))
+        return self if owner is None else MethodType(self._inner.__func__, owner)
+
+
 def replace_method(owner: Any, name: str, wrap: Callable[[Any], Any]) -> Callable[[], object]:
     """Puts a wrapper in front of a method of one instance; returns what takes it off again."""
     own = vars(owner).get(name)
-    setattr(owner, name, wrap(getattr(owner, name)))
+    inner = getattr(owner, name)
+    setattr(owner, name, _Replaced(inner, wrap(inner)))
     if own is None:
         return lambda: delattr(owner, name)
     return lambda: setattr(owner, name, own)
