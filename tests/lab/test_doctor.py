@@ -51,11 +51,12 @@ def machine_with(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Puts made GPUs in place of NVML's; each has the counters of a made source."""
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
 
-    def put(*found: Device, without: str = "", others: tuple[int, ...] = ()) -> None:
+    def put(*found: Device, without: str = "", others: tuple[int, ...] | None = ()) -> None:
         source = FakeSource(json.dumps({"without": without.split()}))
         monkeypatch.setattr(doctor_gpu, "devices", lambda: list(found))
         monkeypatch.setattr(doctor_gpu, "open_source", lambda name: source)
-        monkeypatch.setattr(doctor_gpu, "processes", lambda uuid: list(others))
+        running = None if others is None else list(others)
+        monkeypatch.setattr(doctor_gpu, "processes", lambda uuid: running)
 
     return put
 
@@ -279,6 +280,9 @@ def test_other_processes_on_the_gpu(machine_with: Callable[..., None]) -> None:
     machine_with(device(), others=(7, 8))
     found = by_name(doctor_gpu.sensors())["other processes"]
     assert (found.status, found.found) == ("limited", "on the GPU: 7, 8")
+    machine_with(device(), others=None)
+    unknown = by_name(doctor_gpu.sensors())["other processes"]
+    assert (unknown.status, unknown.found) == ("limited", "not told")
 
 
 def test_gpus_that_differ_have_a_line_each(machine_with: Callable[..., None]) -> None:

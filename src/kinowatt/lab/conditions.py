@@ -92,14 +92,14 @@ def _by_driver(device: torch.device) -> Mapping[str, Any]:
     try:
         known = nvml.devices()
         found = next(d for d in known if d.named(where))
-        others = [pid for pid in nvml.processes(found.uuid) if pid != os.getpid()]
+        running = nvml.processes(found.uuid)
     except (MeterUnavailable, StopIteration):
         return {"gpu_uuid": None, "driver": None, "power_limit_w": None}
     facts = asdict(found)
     return {
         "gpu_uuid": found.uuid,
         "gpus_on_machine": len(known),
-        "other_processes": others,
+        "other_processes": running and [pid for pid in running if pid != os.getpid()],
         **{
             name: facts[name]
             for name in (

@@ -152,7 +152,15 @@ def _persistence(device: Device) -> Finding:
 
 
 def _others(device: Device) -> Finding:
-    others = [pid for pid in processes(device.uuid) if pid != os.getpid()]
+    running = processes(device.uuid)
+    if running is None:
+        return Finding(
+            name="other processes",
+            status="limited",
+            found="not told",
+            meaning="their energy, if there are any, is in every GPU figure",
+        )
+    others = [pid for pid in running if pid != os.getpid()]
     return Finding(
         name="other processes",
         status="limited" if others else "ok",

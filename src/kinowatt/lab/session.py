@@ -10,7 +10,7 @@ from kinowatt.lab.assemble import row
 from kinowatt.lab.bench import Bench
 from kinowatt.lab.conditions import source_of
 from kinowatt.lab.measurement_checks import PROTOCOLS
-from kinowatt.lab.meters.registry import open_meters
+from kinowatt.lab.meters.registry import NO_GPU, open_meters
 from kinowatt.lab.meters.sampler import shared
 from kinowatt.lab.pipelines import Built, build
 from kinowatt.lab.protocol import measure_full
@@ -70,7 +70,7 @@ def open_session(key: Mapping[str, Any], emit: Emit) -> Session:
 
     source = source_of(built.device) or fake_source(names)
     sampler = shared(source) if source else None
-    meters = open_meters("auto" if names == ["auto"] else names, source)
+    meters = open_meters("auto" if names == ["auto"] else names, source or NO_GPU)
     bench = Bench(line=timeline(built.device), meters=meters, sampler=sampler, listener=listener)
     return Session(built, bench)
 

@@ -192,6 +192,8 @@ def test_a_driver_that_does_not_start_has_its_own_fix(
 def test_processes_on_the_gpu(driver: Made) -> None:
     driver.processes = (9, 7)
     assert nvml.processes(UUIDS[0]) == [7, 9]
+    driver.refuses.add("nvmlDeviceGetComputeRunningProcesses")
+    assert nvml.processes(UUIDS[0]) is None
     assert driver.initialised == 0
 
 

@@ -193,14 +193,14 @@ def _match(found: list[Device], entry: str) -> Device | None:
     return alike[0] if len(alike) == 1 else None
 
 
-def processes(uuid: str) -> list[int]:
-    """Ids of the compute processes on a GPU (of other containers too, where NVML may tell)."""
+def processes(uuid: str) -> list[int] | None:
+    """Ids of the compute processes on a GPU (of other containers too), None where it is not told."""
     nvml = library()
     try:
         running = nvml.nvmlDeviceGetComputeRunningProcesses(handle(nvml, uuid))
         return sorted(int(process.pid) for process in running)
     except nvml.NVMLError:
-        return []
+        return None
     finally:
         nvml.nvmlShutdown()
 
