@@ -1,6 +1,7 @@
 """Both protocols on real tiny pipelines, over a made GPU whose watts are known."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,10 +12,12 @@ from kinowatt.lab import sampled
 from kinowatt.lab.measure import twin_size
 from kinowatt.lab.measurement import Measurement, identity
 from kinowatt.lab.meters import contract
+from kinowatt.lab.protocol import warm_up
 from kinowatt.lab.request import FullOptions
 from kinowatt.lab.sampled import slope_over
 from kinowatt.lab.session import Session, open_session
 from kinowatt.lab.unknown import add
+from twins import request_of
 
 WATTS = 300.0
 SOURCE = f'fake:{{"power_w": {WATTS}, "step_s": 0.02}}'
@@ -65,6 +68,18 @@ def test_full_gives_a_row_that_keeps_its_contract() -> None:
     assert identity(found)["meters"] == ["fake"]
     values = found.conditions["activations"]
     assert all(v["nonfinite"] == 0 and 0.01 < v["std_max"] < 100 for v in values.values())
+
+
+def test_what_is_compiled_warms_up_twice() -> None:
+    """The hooks of the first call are compiled into it; no timed call may pay for the second."""
+    one = session("wan2.1-t2v-1.3b")
+    try:
+        compiled = replace(one.built, options=replace(one.built.options, compile="blocks"))
+        request = request_of(one.built)
+        assert warm_up(one.built, request, one.bench, calls=1).calls == 1
+        assert warm_up(compiled, request, one.bench, calls=1).calls == 2
+    finally:
+        one.close()
 
 
 def test_sampled_composes_what_full_measures(monkeypatch: pytest.MonkeyPatch) -> None:

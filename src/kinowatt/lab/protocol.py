@@ -147,7 +147,11 @@ def idle_baseline(bench: Bench, seconds: float) -> Metered:
 
 
 def warm_up(built: Built, request: VideoRequest, bench: Bench, calls: int) -> WarmUp:
-    """Whole calls that are not counted; the first also notes inputs, values and kernels."""
+    """Whole calls that are not counted; the first also notes inputs, values and kernels.
+
+    What is compiled is compiled anew without the hooks of the first call, so it has a second one.
+    """
+    calls = max(calls, 1 if built.options.compile == "none" else 2)
     with StageRecorder(built.pipes, built.device, bench.listener) as recorder:
         records: list[CallRecord] = []
         output: Any = None
