@@ -7,6 +7,8 @@ import torch
 
 from kinowatt.errors import InputError, KinowattError
 from kinowatt.facts.models import model
+from kinowatt.lab import pipelines
+from kinowatt.lab.activations import watched
 from kinowatt.lab.modules import with_random_weights
 from kinowatt.lab.pipelines import build, denoiser_of
 from kinowatt.lab.request import BuildOptions, VideoRequest
@@ -131,6 +133,36 @@ def test_the_kernel_asked_for_is_used(attention: str) -> None:
         torch.nn.functional.scaled_dot_product_attention = inner
     assert (attention == "flash", attention == "math") in seen
     assert torch.backends.cuda.flash_sdp_enabled()  # and left as it was
+
+
+def test_the_kernel_outlives_offloading(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Offloading puts `forward` back after each call; here to the CPU, which it takes as well."""
+    monkeypatch.setattr(
+        pipelines, "_place", lambda pipe, _: pipe.enable_model_cpu_offload(device="cpu")
+    )
+    built = twin("cogvideox-2b", attention="math")
+    for _ in range(2):
+        with watched(built) as values:
+            built.generate(request_of(built))
+        assert values["attention_kernels"]["denoiser head 16"] == "math"
+
+
+def test_kernels_are_noted_by_stage() -> None:
+    """Text encoder and denoiser of this twin, as of the real CogVideoX, have one head size."""
+    built = twin("ltx-video-0.9.7-dev", attention="math")
+    with watched(built) as values:
+        built.generate(request_of(built))
+    assert values["attention_kernels"] == {
+        "denoiser head 8": "math",
+        "text_encoder head 8": "flash",
+    }
+
+
+def test_a_kernel_that_is_not_there_is_one_line() -> None:
+    built = twin("cogvideox-2b", attention="cudnn")
+    with pytest.raises(InputError, match="attention 'cudnn' has no kernel here") as caught:
+        built.generate(request_of(built))
+    assert "\n" not in str(caught.value)
 
 
 def test_tiling_is_switched() -> None:

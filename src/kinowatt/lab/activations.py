@@ -3,7 +3,7 @@
 Used in a warm-up only: it costs time.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,7 +26,7 @@ def watched(built: Built) -> Iterator[dict[str, Any]]:
         for name, module in targets
     ]
     try:
-        with _kernels(found):
+        with _kernels(dict(targets[:2]), found):
             yield found
     finally:
         for handle in handles:
@@ -66,25 +66,45 @@ def _spread(values: torch.Tensor) -> dict[str, float]:
 
 
 @contextmanager
-def _kernels(found: dict[str, Any]) -> Iterator[None]:
-    """Notes which kernel PyTorch chooses for each head size of fused attention."""
+def _kernels(stages: Mapping[str, torch.nn.Module], found: dict[str, Any]) -> Iterator[None]:
+    """Notes which kernels PyTorch chooses for fused attention, by stage and head size.
+
+    By stage, since a text encoder may have the denoiser's head size and another kernel. What runs
+    inside none of `stages` is the decoder's.
+    """
     functional: Any = torch.nn.functional
     inner = functional.scaled_dot_product_attention
-    chosen: dict[str, str] = {}
+    chosen: dict[str, set[str]] = {}
+    inside: list[str] = []
 
     def noted(*args: Any, **kwargs: Any) -> Any:
         query = args[0] if args else kwargs["query"]
-        key = f"head {query.shape[-1]}"
-        if key not in chosen:
-            chosen[key] = _choice(args, kwargs)
+        stage = inside[-1] if inside else "vae_decoder"
+        key = f"{stage} head {query.shape[-1]}"
+        chosen.setdefault(key, set()).add(_choice(args, kwargs))
         return inner(*args, **kwargs)
 
+    handles = [
+        handle
+        for stage, module in stages.items()
+        for handle in (
+            module.register_forward_pre_hook(lambda *_, stage=stage: inside.append(stage)),
+            module.register_forward_hook(lambda *_: _drop(inside), always_call=True),
+        )
+    ]
     functional.scaled_dot_product_attention = noted
     try:
         yield
     finally:
         functional.scaled_dot_product_attention = inner
-        found["attention_kernels"] = dict(sorted(chosen.items()))
+        for handle in handles:
+            handle.remove()
+        found["attention_kernels"] = {k: ", ".join(sorted(v)) for k, v in sorted(chosen.items())}
+
+
+def _drop(inside: list[str]) -> None:
+    """Leaves a stage; what a hook returns would replace its output."""
+    inside.pop()
 
 
 def _choice(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:

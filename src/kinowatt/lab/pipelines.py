@@ -55,11 +55,10 @@ def build(name: str, options: BuildOptions) -> Built:
     _quiet()
     torch.manual_seed(options.seed)
     pipe = _random(spec, options) if options.weights == "random" else _loaded(spec, options)
+    _tune(pipe, options)
     _place(pipe, options)
     pipe.set_progress_bar_config(disable=True)
-    built = Built(spec=spec, options=options, pipe=pipe, extra=_extra(spec, options, pipe))
-    _tune(built)
-    return built
+    return Built(spec=spec, options=options, pipe=pipe, extra=_extra(spec, options, pipe))
 
 
 def check_device(device: str) -> None:
@@ -165,9 +164,11 @@ def denoiser_of(pipe: Any) -> Any:
     return getattr(pipe, "transformer", None) or pipe.unet
 
 
-def _tune(built: Built) -> None:
-    """Tiling, attention kernel and compilation, as the options say."""
-    options, pipe = built.options, built.pipe
+def _tune(pipe: Any, options: BuildOptions) -> None:
+    """Tiling, attention kernel and compilation, as the options say.
+
+    Before `_place`: offloading puts `forward` back to what it found, after every call.
+    """
     if options.tiling is not None:
         (pipe.vae.enable_tiling if options.tiling else pipe.vae.disable_tiling)()
     denoiser = denoiser_of(pipe)
@@ -175,20 +176,31 @@ def _tune(built: Built) -> None:
         if not getattr(denoiser, "_repeated_blocks", None):
             raise InputError(f"{type(denoiser).__name__} has no repeated blocks to compile")
         denoiser.compile_repeated_blocks()
-    backend = BACKENDS[options.attention]
-    if backend is not None:
-        _use_backend(denoiser, backend)
+    if BACKENDS[options.attention] is not None:
+        _use_backend(denoiser, options.attention)
+
+
+# How PyTorch says, on a GPU and on a CPU, that none of the kernels it may use takes a call
+NO_KERNEL = ("No available kernel", "No viable backend")
 
 
 def _use_backend(denoiser: torch.nn.Module, name: str) -> None:
     """Only this kernel for the attention of the denoiser; decoders have heads it may not take."""
     from torch.nn.attention import SDPBackend, sdpa_kernel
 
-    inner, chosen = denoiser.forward, getattr(SDPBackend, name)
+    inner, chosen = denoiser.forward, getattr(SDPBackend, str(BACKENDS[name]))
 
     def forward(*args: Any, **kwargs: Any) -> Any:
-        with sdpa_kernel(chosen):
-            return inner(*args, **kwargs)
+        try:
+            with sdpa_kernel(chosen):
+                return inner(*args, **kwargs)
+        except RuntimeError as error:
+            if not any(text in str(error) for text in NO_KERNEL):
+                raise
+            raise InputError(
+                f"attention {name!r} has no kernel here for the dtype, head size or mask of"
+                f" {type(denoiser).__name__}: 'default' lets PyTorch choose"
+            ) from None
 
     denoiser.forward = forward
 
