@@ -60,20 +60,31 @@ class OnMadePowercap(Closed):
         self.moving.__exit__(None, None, None)
 
 
-class Real(Closed):
+class Real(AbstractContextManager[Meter]):
     """A meter of this very machine; where it has none, the test is skipped with the reason."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
 
     def __enter__(self) -> Meter:
         try:
+            self.meter = METERS[self.name].make(None)
             self.meter.open()
         except contract.MeterUnavailable as absent:
             pytest.skip(str(absent))
         self.meter.close()
-        return super().__enter__()
+        return self.meter
+
+    def __exit__(self, *_: object) -> None:
+        self.meter.close()
 
 
-def of_registry(name: str, gpu: str | None = FAKE_GPU, kind: type[Closed] = Closed) -> Maker:
-    return lambda folder: kind(METERS[name].make(gpu))
+def of_registry(name: str) -> Maker:
+    return lambda folder: Closed(METERS[name].make(FAKE_GPU))
+
+
+def of_machine(name: str) -> Maker:
+    return lambda folder: Real(name)
 
 
 GPU_METERS = ("nvml-counter", "nvml-power-instant", "nvml-power-average")
@@ -83,7 +94,7 @@ MAKERS: dict[str, Maker] = {
     "rapl": OnMadePowercap,
 }
 REAL: dict[str, Maker] = {
-    f"{name}-real": of_registry(name, None, Real) for name in (*GPU_METERS, "codecarbon", "rapl")
+    f"{name}-real": of_machine(name) for name in (*GPU_METERS, "codecarbon", "rapl")
 }
 EVERY = [
     *(pytest.param(maker, id=name) for name, maker in MAKERS.items()),
