@@ -64,6 +64,12 @@ torture: setup  ## what is too long for the gate (up to an hour); keeps its log
 	pytest -m torture -v --durations=20 2>&1 \
 		| sed 's#^rootdir: .*#rootdir: (the repository)#' | tee $(EVIDENCE)/torture.log
 
+# With PYTHON=python3: by that Python as it is, where torch for the GPU is already installed.
+.PHONY: test-gpu
+test-gpu: $(if $(PYTHON),,setup)  ## the tests that need an NVIDIA GPU; keeps its log
+	PYTHONPATH="$(CURDIR)/src$${PYTHONPATH:+:$$PYTHONPATH}" \
+		$(or $(PYTHON),$(BIN)/python) scripts/gpu_tests.py $(EVIDENCE)/gpu-tests.txt
+
 .PHONY: reproduce
 reproduce: $(PAPER)/.ready  ## every table and figure of the paper, into out/
 	$(PAPER)/bin/kinowatt reproduce -o $(OUT)
