@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from kinowatt.app.measure_commands import doctor, measure
+from kinowatt.app.measure_commands import doctor, measure, microbench
 from kinowatt.app.options import (
     answer,
     as_json,
@@ -25,7 +25,7 @@ from kinowatt.version import __version__
 SECTIONS = {
     "Predict": ("predict", "compare", "scaling", "levers"),
     "Facts": ("models", "gpus", "grids", "profiles", "roofline", "trace"),
-    "Measure": ("doctor", "measure"),
+    "Measure": ("doctor", "measure", "microbench"),
     "Paper": ("reproduce",),
 }
 
@@ -251,5 +251,5 @@ def _summary(summary: dict[str, Any]) -> None:
     to.reproduction(summary)
 
 
-for _command in (doctor, measure):
+for _command in (doctor, measure, microbench):
     cli.add_command(_command)

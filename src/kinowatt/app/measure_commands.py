@@ -1,4 +1,4 @@
-"""The commands that touch hardware: `doctor`, `measure`."""
+"""The commands that touch hardware: `doctor`, `measure`, `microbench`."""
 
 from typing import Any
 
@@ -51,3 +51,16 @@ def measure(model: str, protocol: str, store: str | None, json_: bool, **given: 
         asked["meters"] = list(asked["meters"])
     row = run(model, protocol, store, asked)
     answer(row.to_dict(), json_, lambda: report(row))
+
+
+@click.command()
+@click.option("--device", default="cuda", show_default=True, help="cuda, cuda:INDEX or cpu.")
+@click.option("--budget", type=float, default=90.0, show_default=True, help="Seconds.")
+@click.option("-o", "--output", help="A .json file for the whole result.")
+@as_json
+def microbench(device: str, budget: float, output: str | None, json_: bool) -> None:
+    """The GPU alone: rates, bandwidths, power and clocks of T2V models' operators."""
+    from kinowatt.app.microbenching import report, run
+
+    found = run(device, budget, output)
+    answer(found.to_dict(), json_, lambda: report(found))

@@ -1,0 +1,85 @@
+"""What the host costs: seconds to queue a call, and copies between host and device."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from kinowatt.lab.timeline import Timeline
+
+CALLS = 500
+BATCHES = 5
+COPIES_MIB = (1, 16, 256, 1024)
+MIB = 2**20
+
+
+def _tiny(device: torch.device) -> Mapping[str, Callable[[], object]]:
+    """Calls whose work on the device is next to nothing."""
+    dtype = torch.bfloat16
+    x = torch.randn(8, 64, device=device, dtype=dtype)
+    weight = torch.randn(64, 64, device=device, dtype=dtype)
+    image = torch.randn(1, 8, 2, 4, 4, device=device, dtype=dtype)
+    filters = torch.randn(8, 8, 1, 1, 1, device=device, dtype=dtype)
+    heads = torch.randn(1, 2, 16, 64, device=device, dtype=dtype)
+    module = torch.nn.Linear(64, 64, device=device, dtype=dtype).requires_grad_(False)
+    return {
+        "add": lambda: x + x,
+        "linear": lambda: functional.linear(x, weight),
+        "linear_module": lambda: module(x),
+        "layer_norm": lambda: functional.layer_norm(x, (64,)),
+        "attention": lambda: functional.scaled_dot_product_attention(heads, heads, heads),
+        "convolution": lambda: functional.conv3d(image, filters),
+        "view": lambda: x.view(64, 8),
+        "cat": lambda: torch.cat([x, x]),
+    }
+
+
+def call_overhead(device: torch.device, line: Timeline, calls: int = CALLS) -> dict[str, Any]:
+    """Host seconds to queue one call, by kind, and wall seconds of it when calls follow at once."""
+    return {name: _overhead(call, line, calls) for name, call in _tiny(device).items()}
+
+
+def _overhead(call: Callable[[], object], line: Timeline, calls: int) -> dict[str, float]:
+    for _ in range(20):
+        call()
+    host, wall = [], []
+    for _ in range(BATCHES):
+        line.wait()
+        started = time.perf_counter()
+        for _ in range(calls):
+            call()
+        host.append((time.perf_counter() - started) / calls)
+        line.wait()
+        wall.append((time.perf_counter() - started) / calls)
+    ordered = sorted(host)
+    return {
+        "host_s": ordered[BATCHES // 2],
+        "host_min_s": ordered[0],
+        "host_max_s": ordered[-1],
+        "wall_s": sorted(wall)[BATCHES // 2],
+    }
+
+
+def copies(
+    device: torch.device, line: Timeline, sizes_mib: tuple[int, ...]
+) -> Iterator[dict[str, Any]]:
+    """Seconds to copy, each way, from memory that is pinned and that is not."""
+    for mib in sizes_mib:
+        there = torch.empty(mib * MIB, dtype=torch.uint8, device=device)
+        for pinned in (True, False) if device.type == "cuda" else (False,):
+            here = torch.empty(mib * MIB, dtype=torch.uint8, pin_memory=pinned)
+            here.fill_(1)  # pages exist before they are timed
+            ways = {"to_device": (there, here), "to_host": (here, there)}
+            for way, (target, source) in ways.items():
+                seconds = min(_copy_s(target, source, line) for _ in range(3))
+                yield {"way": way, "pinned": pinned, "bytes": mib * MIB, "seconds": seconds}
+
+
+def _copy_s(target: torch.Tensor, source: torch.Tensor, line: Timeline) -> float:
+    line.wait()
+    started = time.perf_counter()
+    target.copy_(source, non_blocking=True)
+    line.wait()
+    return time.perf_counter() - started

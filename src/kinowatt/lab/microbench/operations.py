@@ -1,0 +1,142 @@
+"""The real PyTorch operator of each point, with its inputs on the device."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from kinowatt.lab.microbench.points import PLANE, Point
+
+Call = Callable[[], object]
+KERNELS = {
+    "cudnn": SDPBackend.CUDNN_ATTENTION,
+    "flash": SDPBackend.FLASH_ATTENTION,
+    "efficient": SDPBackend.EFFICIENT_ATTENTION,
+    "math": SDPBackend.MATH,
+}
+GROUP_CHANNELS = 4
+
+
+def operation(point: Point, device: torch.device) -> Call:
+    """A function that queues the operator once; its inputs live as long as it does."""
+    return MAKERS[point.family](point, device)
+
+
+@contextmanager
+def precision(point: Point) -> Iterator[None]:
+    """Products of float32 in TF32 for `tf32`, in float32 otherwise; as before at the end."""
+    flags: tuple[Any, ...] = (torch.backends.cudnn, torch.backends.cuda.matmul)
+    before = [flag.allow_tf32 for flag in flags]
+    for flag in flags:
+        flag.allow_tf32 = point.dtype == "tf32"
+    try:
+        yield
+    finally:
+        for flag, value in zip(flags, before, strict=True):
+            flag.allow_tf32 = value
+
+
+def _dtype(point: Point) -> torch.dtype:
+    name = "float32" if point.dtype == "tf32" else point.dtype
+    return getattr(torch, name)  # type: ignore[no-any-return]
+
+
+def _tensor(point: Point, device: torch.device, *shape: int, scale: float = 1.0) -> torch.Tensor:
+    """Normal numbers of a scale, as power depends on values; or zeros."""
+    found = torch.empty(shape, dtype=_dtype(point), device=device)
+    return found.zero_() if point.data == "zeros" else found.normal_(0.0, scale)
+
+
+def _linear(point: Point, device: torch.device) -> Call:
+    m, k, n = (point.params[name] for name in "mkn")
+    x = _tensor(point, device, m, k)
+    weight = _tensor(point, device, n, k, scale=k**-0.5)
+    bias = _tensor(point, device, n)
+    return lambda: functional.linear(x, weight, bias)
+
+
+def _attention(point: Point, device: torch.device) -> Call:
+    p = point.params
+
+    def heads_of(rows: int) -> torch.Tensor:
+        # as the models make them: heads side by side in memory, seen as (batch, heads, rows, head)
+        return _tensor(point, device, p["batch"], rows, p["heads"], p["head"]).transpose(1, 2)
+
+    query, key, value = heads_of(p["q"]), heads_of(p["kv"]), heads_of(p["kv"])
+
+    def plain() -> object:
+        return functional.scaled_dot_product_attention(query, key, value)
+
+    if point.backend == "default":
+        return plain
+    backend = KERNELS[str(point.backend)]
+
+    def chosen() -> object:
+        with sdpa_kernel(backend):
+            return plain()
+
+    return chosen
+
+
+def _convolution(point: Point, device: torch.device) -> Call:
+    p = point.params
+    flat = p["t"] == p["kt"] == 1
+    size = [p[name] for name in (("h", "w") if flat else ("t", "h", "w"))]
+    kernel = [p[name] for name in (("kh", "kw") if flat else ("kt", "kh", "kw"))]
+    taps = p["kt"] * p["kh"] * p["kw"]
+    x = _tensor(point, device, p["batch"], p["cin"], *size)
+    weight = _tensor(point, device, p["cout"], p["cin"], *kernel, scale=(p["cin"] * taps) ** -0.5)
+    bias = _tensor(point, device, p["cout"])
+    run: Any = functional.conv2d if flat else functional.conv3d
+    padding = [taps_along // 2 for taps_along in kernel]
+    return lambda: run(x, weight, bias, padding=padding)
+
+
+def _memory(point: Point, device: torch.device) -> Call:
+    elements = point.params["elements"]
+    x = _tensor(point, device, elements)
+    planes = x.view(1, -1, PLANE, PLANE) if elements >= PLANE**2 else x.view(1, 1, 1, -1)
+    half = x[: elements // 2]
+    made: dict[str, Call] = {
+        "gelu": lambda: functional.gelu(x, approximate="tanh"),
+        "silu": lambda: functional.silu(x),
+        "clone": x.clone,
+        "cat": lambda: torch.cat([half, half]),
+        "to_float32": lambda: x.to(torch.float32),
+        "transpose": lambda: x.view(PLANE, -1).t().contiguous(),
+        "constant_pad": lambda: functional.pad(planes, (1, 1, 1, 1)),
+        "replication_pad": lambda: functional.pad(planes, (1, 1, 1, 1), mode="replicate"),
+        "upsample": lambda: functional.interpolate(planes, scale_factor=2.0, mode="nearest"),
+    }
+    if point.op in made:
+        return made[point.op]
+    y = _tensor(point, device, elements)
+    return (lambda: x + y) if point.op == "add" else (lambda: x * y)
+
+
+def _norm(point: Point, device: torch.device) -> Call:
+    rows, width = point.params["rows"], point.params["width"]
+    x = _tensor(point, device, rows, width)
+    weight, bias = _tensor(point, device, width), _tensor(point, device, width)
+    if point.op == "layer_norm":
+        return lambda: functional.layer_norm(x, (width,), weight, bias)
+    if point.op == "rms_norm":
+        return lambda: functional.rms_norm(x, (width,), weight)
+    if point.op == "softmax":
+        return lambda: functional.softmax(x, dim=-1)
+    channels = GROUP_CHANNELS * rows  # a row is a group
+    grouped = x.view(1, channels, -1)
+    scale, shift = _tensor(point, device, channels), _tensor(point, device, channels)
+    return lambda: functional.group_norm(grouped, rows, scale, shift)
+
+
+MAKERS: dict[str, Callable[[Point, torch.device], Call]] = {
+    "linear": _linear,
+    "attention": _attention,
+    "convolution": _convolution,
+    "memory": _memory,
+    "norm": _norm,
+}

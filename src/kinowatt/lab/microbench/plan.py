@@ -1,0 +1,172 @@
+"""Which points are measured, in which order: first what a profile cannot do without.
+
+Shapes are those of the seven models' operator tables (`facts/operators/`): widths of their
+layers, tokens of their texts and videos, channels of their decoders.
+"""
+
+from collections.abc import Iterator
+
+from kinowatt.lab.microbench.points import Point, distinct
+
+MIB = 2**20
+HEADS = (128, 64, 40, 80, 160, 512)
+LENGTHS = (256, 1024, 4096, 16384, 75600)
+BACKENDS = ("default", "cudnn", "flash", "efficient", "math")
+# Tokens: a time embedding, CLIP, CogVideoX' text, T5, a few latent videos.
+TOKENS = (1, 77, 226, 512, 1024, 1560, 4096, 17776, 32760, 75600)
+LADDERS = ((1536, 1536), (3072, 12288), (5120, 5120))
+WIDTHS = (
+    *((1536, 8960), (8960, 1536), (5120, 13824), (13824, 5120), (1920, 1920), (1920, 7680)),
+    *((7680, 1920), (3072, 3072), (12288, 3072), (4096, 4096), (4096, 16384), (16384, 4096)),
+    *((4096, 10240), (10240, 4096), (3072, 9216), (3072, 16384), (8192, 3072)),
+)
+TAILS = ((32760, 1536, 64), (32760, 64, 1536), (17776, 3072, 64), (17776, 64, 3072))
+# AnimateDiff's UNet: 32 frames (16 with guidance) of 64 x 64 latents and their levels.
+UNET = ((131072, 320), (32768, 640), (8192, 1280), (2048, 1280))
+NORM_WIDTHS = (64, 128, 40, 320, 640, 1280, 1536, 1920, 3072, 4096, 5120)
+NORM_ELEMENTS = 2**26
+
+
+def linear(m: int, k: int, n: int, dtype: str = "bfloat16", data: str = "random") -> Point:
+    params = {"m": m, "k": k, "n": n}
+    return Point(family="linear", op="linear", params=params, dtype=dtype, data=data)
+
+
+def attention(
+    head: int,
+    q: int,
+    kv: int | None = None,
+    *,
+    heads: int = 0,
+    batch: int = 1,
+    backend: str = "default",
+) -> Point:
+    """Without `heads`: as many as keep long sequences short in time."""
+    heads = heads or max(2, min(24, 16384 // q))
+    params = {"batch": batch, "heads": heads, "q": q, "kv": kv or q, "head": head}
+    dtype = "float16" if head in (40, 80, 160) else "bfloat16"
+    op = "scaled_dot_product_attention"
+    return Point(family="attention", op=op, params=params, dtype=dtype, backend=backend)
+
+
+def convolution(
+    channels: int, size: tuple[int, int, int, int], kernel: tuple[int, int, int], dtype: str
+) -> Point:
+    """`size`: batch, t, h, w."""
+    params = dict(zip(("batch", "t", "h", "w"), size, strict=True))
+    params |= dict(zip(("kt", "kh", "kw"), kernel, strict=True))
+    params |= {"cin": channels, "cout": channels}
+    return Point(family="convolution", op="convolution", params=params, dtype=dtype)
+
+
+def memory(op: str, elements: int, dtype: str = "bfloat16") -> Point:
+    return Point(family="memory", op=op, params={"elements": elements}, dtype=dtype)
+
+
+def norm(op: str, width: int, dtype: str = "bfloat16", elements: int = NORM_ELEMENTS) -> Point:
+    params = {"rows": max(1, elements // width), "width": width}
+    return Point(family="norm", op=op, params=params, dtype=dtype)
+
+
+LARGE = linear(32768, 3072, 12288)
+CUBE, SQUARE, COLUMN = (3, 3, 3), (1, 3, 3), (3, 1, 1)
+# Decoder levels: channels and a size of about the same work.
+LEVELS = ((96, (1, 4, 480, 832)), (192, (1, 4, 240, 416)), (384, (1, 4, 120, 208)))
+BF16_LEVELS = ((128, (1, 8, 240, 360)), (256, (1, 8, 240, 360)), (512, (1, 8, 60, 90)))
+
+SUSTAINED = (
+    LARGE,
+    linear(32768, 3072, 12288, data="zeros"),
+    attention(128, 16384),
+    attention(64, 16384),
+    attention(40, 4096, heads=8, batch=32),
+    convolution(256, BF16_LEVELS[1][1], CUBE, "bfloat16"),
+    convolution(96, LEVELS[0][1], CUBE, "tf32"),
+    convolution(384, LEVELS[2][1], CUBE, "tf32"),
+    memory("add", 2**28),
+    norm("layer_norm", 3072),
+    norm("layer_norm", 64),
+    linear(1024, 1536, 1536),
+)
+LOADED = (LARGE, attention(128, 4096), memory("add", 2**26))
+DUTIES = (0.25, 0.5, 0.75)
+
+
+def essential() -> list[Point]:
+    """One point at least of whatever a profile has a constant for."""
+    return distinct([*SUSTAINED, *LOADED, *_essential()])
+
+
+def refinements() -> list[Point]:
+    """The rest, in a fixed order: what time does not reach is listed as skipped."""
+    known = {point.identity() for point in essential()}
+    return [p for p in distinct(_refinements()) if p.identity() not in known]
+
+
+def _essential() -> Iterator[Point]:
+    yield from (linear(m, 1536, 1536) for m in TOKENS)
+    yield from (linear(17776, k, n) for k, n in WIDTHS[:8])
+    yield from (attention(head, n) for head in HEADS for n in (1024, 4096, 16384))
+    yield from (attention(128, 4096, backend=b) for b in BACKENDS[1:])
+    for channels, size in LEVELS:
+        yield from (convolution(channels, size, CUBE, d) for d in ("tf32", "bfloat16", "float32"))
+    yield from (convolution(channels, size, CUBE, "bfloat16") for channels, size in BF16_LEVELS)
+    for op in ("mul", "gelu", "silu", "cat", "clone", "transpose", "to_float32"):
+        yield memory(op, 2**27)
+    yield from (memory(op, 2**26, "float32") for op in ("add", "mul", "constant_pad"))
+    yield from (memory(op, 2**26) for op in ("replication_pad", "upsample"))
+    yield from (norm(op, w) for op in ("layer_norm", "rms_norm") for w in NORM_WIDTHS)
+    yield norm("softmax", 4096)
+    yield from (norm("group_norm", w) for w in (2**14, 2**20))
+
+
+def _refinements() -> Iterator[Point]:
+    yield from (linear(m, k, n) for k, n in LADDERS for m in TOKENS)
+    yield from (linear(17776, k, n) for k, n in WIDTHS)
+    yield from (linear(512, k, n) for k, n in WIDTHS)
+    yield from (linear(*tail) for tail in TAILS)
+    for m, c in UNET:
+        yield from (linear(m, k, n, "float16") for k, n in ((c, c), (c, 8 * c), (4 * c, c)))
+    yield from (linear(1, k, n, "float32") for k, n in ((256, 1536), (1536, 9216), (5120, 30720)))
+    yield from (convolution(c, s, k, d) for c, s, k, d in _other_convolutions())
+    yield from _model_attention()
+    yield from (memory("add", 2**power) for power in range(14, 29, 2))
+    yield from (
+        memory(op, 2**26, "float32") for op in ("gelu", "silu", "cat", "clone", "transpose")
+    )
+    yield memory("mul", 2**25, "float64")
+    yield from (norm("layer_norm", w, "float32") for w in NORM_WIDTHS[3:])
+    yield from (norm("layer_norm", w, elements=2**20) for w in (64, 1536, 3072))
+    yield from (norm("softmax", w, d) for w in (77, 1024) for d in ("bfloat16", "float32"))
+    for backend in BACKENDS:
+        yield from (attention(h, n, backend=backend) for h in HEADS for n in LENGTHS)
+
+
+def _other_convolutions() -> Iterator[
+    tuple[int, tuple[int, int, int, int], tuple[int, int, int], str]
+]:
+    for channels, size in LEVELS:
+        yield from ((channels, size, kernel, "tf32") for kernel in (SQUARE, COLUMN))
+    for channels, size in BF16_LEVELS:
+        yield from ((channels, size, kernel, "bfloat16") for kernel in (SQUARE, COLUMN, (1, 1, 1)))
+    yield from ((1024, (1, 8, 20, 28), CUBE, d) for d in ("bfloat16", "tf32"))
+    yield from ((128, (1, 2, side, side), CUBE, "bfloat16") for side in (16, 64))
+    for channels, side in ((320, 64), (640, 32), (1280, 16), (1280, 8)):
+        yield channels, (32, 1, side, side), SQUARE, "float16"
+    for channels, side in ((128, 512), (256, 512), (512, 256), (512, 64)):
+        yield channels, (4, 1, side, side), SQUARE, "float16"
+
+
+def _model_attention() -> Iterator[Point]:
+    """Shapes as the models have them: cross, with guidance's batch, in space and in time."""
+    yield attention(128, 32760, 512, heads=12)
+    yield attention(128, 32760, 512, heads=40)
+    yield attention(128, 32760, heads=12)
+    yield attention(64, 17776, heads=30, batch=2)
+    yield attention(64, 17776, heads=48, batch=2)
+    yield attention(128, 4096, 256, heads=32, batch=2)
+    yield attention(64, 512, heads=64)
+    for head, tokens in ((40, 4096), (80, 1024), (160, 256), (160, 64)):
+        yield attention(head, tokens, heads=8, batch=32)
+        yield attention(head, tokens, 77, heads=8, batch=32)
+        yield attention(head, 16, heads=8, batch=2 * tokens)

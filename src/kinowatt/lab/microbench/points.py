@@ -1,0 +1,150 @@
+"""What is measured: one operator at one shape, its FLOPs and its bytes, by closed form."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from math import prod
+from typing import Any
+
+# `tf32`: float32 tensors, products in TF32 (PyTorch's default for convolutions).
+ITEM_BYTES = {"float64": 8, "float32": 4, "tf32": 4, "bfloat16": 2, "float16": 2}
+# Tensors read and written per call, in units of the operator's own size and dtype.
+MOVED = {
+    "add": 3.0,
+    "mul": 3.0,
+    "gelu": 2.0,
+    "silu": 2.0,
+    "cat": 2.0,
+    "transpose": 2.0,
+    "clone": 2.0,
+}
+NORMS = ("layer_norm", "rms_norm", "group_norm", "softmax")
+SMALL = {"m": 64, "k": 64, "n": 64, "q": 32, "kv": 32, "heads": 2, "batch": 2, "elements": 4096}
+SMALL |= {"cin": 32, "cout": 32, "t": 3, "h": 8, "w": 8, "rows": 64, "width": 128}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Point:
+    """One operator at one shape.
+
+    `params` by family. linear: m, k, n. attention: batch, heads, q, kv, head. convolution: batch,
+    cin, cout, t, h, w, kt, kh, kw (stride 1, same size; two-dimensional where t = kt = 1).
+    memory: elements. norm: rows, width (softmax and group_norm too: a row is what is reduced).
+    `data`: random (unit scale) or zeros.
+    """
+
+    family: str
+    op: str
+    params: Mapping[str, int] = field(hash=False)
+    dtype: str = "bfloat16"
+    backend: str | None = None
+    data: str = "random"
+
+    @property
+    def flops(self) -> int:
+        """FLOPs of a call, 2 per multiply-add; 0 for work that only moves memory."""
+        return FLOPS[self.family](self.params)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of a call: every input read once, every output written once."""
+        return BYTES[self.family](self)
+
+    @property
+    def shape(self) -> str:
+        """The params as people write them."""
+        return SHAPES[self.family](self.params)
+
+    def small(self) -> "Point":
+        """The same operator at a size for tests on a CPU."""
+        caps = {k: min(v, SMALL.get(k, v)) for k, v in self.params.items()}
+        return replace(self, params=caps)
+
+    def identity(self) -> tuple[Any, ...]:
+        return (
+            self.family,
+            self.op,
+            *sorted(self.params.items()),
+            self.dtype,
+            self.backend,
+            self.data,
+        )
+
+
+def distinct(points: Iterable[Point]) -> list[Point]:
+    """The points in their order, without those that came before."""
+    return list({point.identity(): point for point in reversed(list(points))}.values())[::-1]
+
+
+def _linear_bytes(point: Point) -> int:
+    m, k, n = (point.params[name] for name in "mkn")
+    return ITEM_BYTES[point.dtype] * (m * k + k * n + n + m * n)
+
+
+def _attention_bytes(point: Point) -> int:
+    p = point.params
+    rows = 2 * p["q"] + 2 * p["kv"]
+    return ITEM_BYTES[point.dtype] * p["batch"] * p["heads"] * p["head"] * rows
+
+
+def _voxels(p: Mapping[str, int]) -> int:
+    return prod(p[name] for name in ("batch", "t", "h", "w"))
+
+
+def kernel(p: Mapping[str, int]) -> int:
+    """Taps of a convolution's kernel."""
+    return p["kt"] * p["kh"] * p["kw"]
+
+
+def _convolution_bytes(point: Point) -> int:
+    p = point.params
+    weights = p["cin"] * p["cout"] * kernel(p) + p["cout"]
+    return ITEM_BYTES[point.dtype] * (_voxels(p) * (p["cin"] + p["cout"]) + weights)
+
+
+def _memory_bytes(point: Point) -> int:
+    elements, item = point.params["elements"], ITEM_BYTES[point.dtype]
+    if point.op == "to_float32":
+        return elements * (item + ITEM_BYTES["float32"])
+    if point.op in ("constant_pad", "replication_pad"):
+        return elements * item + padded_elements(elements) * item
+    if point.op == "upsample":
+        return elements * item * 5  # each element is read once and written four times
+    return int(elements * item * MOVED[point.op])
+
+
+PLANE = 64  # padded and enlarged tensors are stacks of planes of this side
+
+
+def padded_elements(elements: int) -> int:
+    """Elements after a border of one around each plane."""
+    return elements // PLANE**2 * (PLANE + 2) ** 2
+
+
+def _norm_bytes(point: Point) -> int:
+    return 2 * ITEM_BYTES[point.dtype] * point.params["rows"] * point.params["width"]
+
+
+FLOPS: dict[str, Callable[[Mapping[str, int]], int]] = {
+    "linear": lambda p: 2 * p["m"] * p["k"] * p["n"],
+    "attention": lambda p: 4 * p["batch"] * p["heads"] * p["q"] * p["kv"] * p["head"],
+    "convolution": lambda p: 2 * _voxels(p) * p["cin"] * p["cout"] * kernel(p),
+    "memory": lambda p: 0,
+    "norm": lambda p: 0,
+}
+BYTES: dict[str, Callable[[Point], int]] = {
+    "linear": _linear_bytes,
+    "attention": _attention_bytes,
+    "convolution": _convolution_bytes,
+    "memory": _memory_bytes,
+    "norm": _norm_bytes,
+}
+SHAPES: dict[str, Callable[[Mapping[str, int]], str]] = {
+    "linear": lambda p: f"{p['m']} x {p['k']} x {p['n']}",
+    "attention": lambda p: f"{p['batch']} x {p['heads']} x {p['q']} x {p['kv']}, head {p['head']}",
+    "convolution": lambda p: (
+        f"{p['kt']}x{p['kh']}x{p['kw']}, {p['cin']} to {p['cout']}, "
+        f"{p['batch']} x {p['t']}x{p['h']}x{p['w']}"
+    ),
+    "memory": lambda p: f"{p['elements']} elements",
+    "norm": lambda p: f"{p['rows']} rows of {p['width']}",
+}

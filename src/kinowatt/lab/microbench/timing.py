@@ -1,0 +1,135 @@
+"""How a point is timed: in short bursts, and at length with power and clocks beside it."""
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+
+from kinowatt.lab.meters.sampler import Sampler, summary
+from kinowatt.lab.timeline import CudaTimeline, Timeline
+
+Call = Callable[[], object]
+BURST_S = 0.015
+REPEATS = 3
+MOST_CALLS = 400
+GRAPHED_BELOW_S = 100e-6  # where the host may be slower than the device
+GRAPHED_CALLS = 20
+CHUNK_S = 0.02  # of queued work, and the period of a partial load
+SETTLE_S = 0.7  # until clocks have found the power limit
+
+
+def repeated(call: Call, times: int) -> None:
+    for _ in range(times):
+        call()
+
+
+def once_s(call: Call, line: Timeline) -> float:
+    """Device seconds of a warm call, as a first guess."""
+    repeated(call, 2)
+    line.wait()
+    first = line.mark()
+    call()
+    second = line.mark()
+    line.wait()
+    return line.seconds(first, second)
+
+
+def burst(call: Call, line: Timeline) -> dict[str, Any]:
+    """Seconds of a call, the median of a few short bursts after a pause.
+
+    Where the host is too slow to keep the GPU busy, calls are replayed as a CUDA graph.
+    """
+    guess_s = once_s(call, line)
+    graphed = graph(call) if guess_s < GRAPHED_BELOW_S and isinstance(line, CudaTimeline) else None
+    unit, per_unit = (graphed.replay, GRAPHED_CALLS) if graphed else (call, 1)
+    if graphed:
+        guess_s = once_s(unit, line)
+    times = max(1, min(MOST_CALLS, math.ceil(BURST_S / max(guess_s, 1e-6))))
+    started = time.perf_counter()
+    seconds = []
+    for _ in range(REPEATS):
+        line.wait()
+        first = line.mark()
+        repeated(unit, times)
+        second = line.mark()
+        line.wait()
+        seconds.append(line.seconds(first, second) / (times * per_unit))
+    return {
+        "seconds_per_call": statistics.median(seconds),
+        "min_s": min(seconds),
+        "max_s": max(seconds),
+        "calls": times * per_unit,
+        "repeats": REPEATS,
+        "graph": graphed is not None,
+        "window": (started, time.perf_counter()),
+    }
+
+
+def graph(call: Call) -> torch.cuda.CUDAGraph | None:
+    """Several calls as one CUDA graph; None where the operator cannot be captured."""
+    captured = torch.cuda.CUDAGraph()
+    try:
+        with torch.cuda.graph(captured):
+            repeated(call, GRAPHED_CALLS)
+    except RuntimeError:
+        return None
+    return captured
+
+
+def sustained(
+    call: Call, line: Timeline, sampler: Sampler | None, seconds: float, duty: float = 1.0
+) -> dict[str, Any]:
+    """Calls for `seconds` at a share `duty` of the time, after the clocks have settled."""
+    each_s = once_s(call, line)
+    share = max(1, round(duty * CHUNK_S / max(each_s, 1e-6)))
+    period_s = share * each_s / duty
+    settle_s = min(SETTLE_S, seconds / 3)
+    _work(call, line, (share, period_s, duty), settle_s)
+    started = time.perf_counter()
+    calls = _work(call, line, (share, period_s, duty), seconds - settle_s)
+    stopped = time.perf_counter()
+    seen = sampled(sampler, started, stopped)
+    return {
+        "seconds": stopped - started,
+        "calls": calls,
+        "seconds_per_call": (stopped - started) / calls,
+        "duty": duty,
+        **seen,
+    }
+
+
+def _work(call: Call, line: Timeline, load: tuple[int, float, float], seconds: float) -> int:
+    """Queues chunk after chunk, one ahead of the device at most; returns the calls made."""
+    share, period_s, duty = load
+    started = time.perf_counter()
+    calls, chunks = 0, 0
+    waiting: list[Any] = []
+    while time.perf_counter() - started < seconds:
+        repeated(call, share)
+        calls, chunks = calls + share, chunks + 1
+        if duty < 1.0:
+            line.wait()
+            time.sleep(max(0.0, started + chunks * period_s - time.perf_counter()))
+            continue
+        waiting.append(line.mark())
+        if len(waiting) > 1:
+            _over(waiting.pop(0))
+    line.wait()
+    return calls
+
+
+def _over(mark: Any) -> None:
+    """Waits for a mark of a GPU; a CPU's is over when it is made."""
+    if isinstance(mark, torch.cuda.Event):
+        mark.synchronize()
+
+
+def sampled(sampler: Sampler | None, started: float, stopped: float) -> Mapping[str, Any]:
+    """Power, clocks and temperature of a stretch; null with its reason without a GPU's sampler."""
+    if sampler is None:
+        reason = "no GPU here tells its power"
+        return {"power_w": None, "clock_mhz": None, "reason": reason}
+    return summary(sampler.between(started, stopped))

@@ -1,0 +1,30 @@
+"""`kinowatt microbench` as its user meets it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from kinowatt.app.cli import main
+
+
+def test_the_table_and_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "cpu.json"
+    main(["microbench", "--device", "cpu", "--budget", "2", "-o", str(file)])
+    out, err = capsys.readouterr()
+    assert "operators, in bursts" in err
+    for words in ("linear (measured", "attention (measured", "TFLOP/s", "TB/s", "one call"):
+        assert words in out
+    assert json.loads(file.read_text())["kind"] == "microbench"
+
+
+def test_json_is_the_result(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["microbench", "--device", "cpu", "--budget", "1", "--json"])
+    assert json.loads(capsys.readouterr().out)["device"] == "cpu"
+
+
+def test_no_gpu_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["microbench", "--budget", "0"])
+    assert stop.value.code == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
