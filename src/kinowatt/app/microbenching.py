@@ -1,5 +1,6 @@
 """`kinowatt microbench`: progress while it runs, then the rates by family of operators."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,6 @@ SUMMARY = ("linear", "attention", "convolution", "memory", "norm")
 
 def run(device: str, budget_s: float, output: str | None) -> Microbench:
     """Measures, says what it does on stderr, and writes the file that was asked for."""
-    import sys
-
     from kinowatt.lab.microbench.run import microbench
 
     def tell(what: str) -> None:

@@ -18,6 +18,9 @@ class Timeline(Protocol):
     def wait(self) -> None:
         """Until everything queued is done."""
 
+    def wait_for(self, mark: Any) -> None:
+        """Until a mark is over; what was queued after it may still run."""
+
     def forget_peak(self) -> None:
         """Starts the search for peak memory anew."""
 
@@ -40,6 +43,9 @@ class CudaTimeline:
     def wait(self) -> None:
         torch.cuda.synchronize(self.device)
 
+    def wait_for(self, mark: torch.cuda.Event) -> None:
+        mark.synchronize()
+
     def forget_peak(self) -> None:
         torch.cuda.reset_peak_memory_stats(self.device)
 
@@ -58,6 +64,9 @@ class CpuTimeline:
         return second - first
 
     def wait(self) -> None:
+        pass
+
+    def wait_for(self, mark: float) -> None:
         pass
 
     def forget_peak(self) -> None:

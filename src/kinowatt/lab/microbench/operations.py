@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from kinowatt.lab.microbench.points import PLANE, Point
+from kinowatt.lab.microbench.points import PLANE, Point, taps
 
 Call = Callable[[], object]
 KERNELS = {
@@ -86,12 +86,13 @@ def _convolution(point: Point, device: torch.device) -> Call:
     flat = p["t"] == p["kt"] == 1
     size = [p[name] for name in (("h", "w") if flat else ("t", "h", "w"))]
     kernel = [p[name] for name in (("kh", "kw") if flat else ("kt", "kh", "kw"))]
-    taps = p["kt"] * p["kh"] * p["kw"]
     x = _tensor(point, device, p["batch"], p["cin"], *size)
-    weight = _tensor(point, device, p["cout"], p["cin"], *kernel, scale=(p["cin"] * taps) ** -0.5)
+    weight = _tensor(
+        point, device, p["cout"], p["cin"], *kernel, scale=(p["cin"] * taps(p)) ** -0.5
+    )
     bias = _tensor(point, device, p["cout"])
     run: Any = functional.conv2d if flat else functional.conv3d
-    padding = [taps_along // 2 for taps_along in kernel]
+    padding = [along // 2 for along in kernel]
     return lambda: run(x, weight, bias, padding=padding)
 
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 from kinowatt.lab.microbench.points import Point, distinct
 
-MIB = 2**20
 HEADS = (128, 64, 40, 80, 160, 512)
 LENGTHS = (256, 1024, 4096, 16384, 75600)
 BACKENDS = ("default", "cudnn", "flash", "efficient", "math")

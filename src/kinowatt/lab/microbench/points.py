@@ -17,7 +17,6 @@ MOVED = {
     "transpose": 2.0,
     "clone": 2.0,
 }
-NORMS = ("layer_norm", "rms_norm", "group_norm", "softmax")
 SMALL = {"m": 64, "k": 64, "n": 64, "q": 32, "kv": 32, "heads": 2, "batch": 2, "elements": 4096}
 SMALL |= {"cin": 32, "cout": 32, "t": 3, "h": 8, "w": 8, "rows": 64, "width": 128}
 
@@ -90,14 +89,14 @@ def _voxels(p: Mapping[str, int]) -> int:
     return prod(p[name] for name in ("batch", "t", "h", "w"))
 
 
-def kernel(p: Mapping[str, int]) -> int:
+def taps(p: Mapping[str, int]) -> int:
     """Taps of a convolution's kernel."""
     return p["kt"] * p["kh"] * p["kw"]
 
 
 def _convolution_bytes(point: Point) -> int:
     p = point.params
-    weights = p["cin"] * p["cout"] * kernel(p) + p["cout"]
+    weights = p["cin"] * p["cout"] * taps(p) + p["cout"]
     return ITEM_BYTES[point.dtype] * (_voxels(p) * (p["cin"] + p["cout"]) + weights)
 
 
@@ -127,7 +126,7 @@ def _norm_bytes(point: Point) -> int:
 FLOPS: dict[str, Callable[[Mapping[str, int]], int]] = {
     "linear": lambda p: 2 * p["m"] * p["k"] * p["n"],
     "attention": lambda p: 4 * p["batch"] * p["heads"] * p["q"] * p["kv"] * p["head"],
-    "convolution": lambda p: 2 * _voxels(p) * p["cin"] * p["cout"] * kernel(p),
+    "convolution": lambda p: 2 * _voxels(p) * p["cin"] * p["cout"] * taps(p),
     "memory": lambda p: 0,
     "norm": lambda p: 0,
 }

@@ -116,15 +116,9 @@ def _work(call: Call, line: Timeline, load: tuple[int, float, float], seconds: f
             continue
         waiting.append(line.mark())
         if len(waiting) > 1:
-            _over(waiting.pop(0))
+            line.wait_for(waiting.pop(0))
     line.wait()
     return calls
-
-
-def _over(mark: Any) -> None:
-    """Waits for a mark of a GPU; a CPU's is over when it is made."""
-    if isinstance(mark, torch.cuda.Event):
-        mark.synchronize()
 
 
 def sampled(sampler: Sampler | None, started: float, stopped: float) -> Mapping[str, Any]:
