@@ -14,7 +14,6 @@ from kinowatt.lab.measurement import Measurement, identity
 from kinowatt.lab.meters import contract
 from kinowatt.lab.protocol import warm_up
 from kinowatt.lab.request import FullOptions
-from kinowatt.lab.sampled import slope_over
 from kinowatt.lab.session import Session, open_session
 from kinowatt.lab.unknown import add
 from twins import request_of
@@ -152,12 +151,6 @@ def test_bad_requests_are_one_line() -> None:
 def test_sums_of_unknowns_are_unknown() -> None:
     assert add([1.0, 2.0]) == 3.0
     assert add([1.0, None]) is None
-
-
-def test_slope_over_a_window() -> None:
-    assert slope_over([1.0, 1.0, 1.0, 1.0]) == pytest.approx(0.0)
-    assert slope_over([0.98, 1.0, 1.02]) == pytest.approx(0.04)
-    assert slope_over([1.0, 2.0]) == 0.0
 
 
 def test_options_are_checked() -> None:

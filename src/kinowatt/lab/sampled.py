@@ -10,15 +10,19 @@ The rule by which a video is composed of them:
    the meters can resolve. What comes before the first step (text encoder, scheduler) is measured
    here.
 4. Where steps still get slower along the window (at the power limit the clock falls as the GPU
-   warms up), further windows follow until the slope over one is below `SLOPE_LIMIT`, at most
-   `MAX_WINDOWS` in all; only the last window counts and the steps before it are dropped.
+   warms up), or scatter so much that their mean is unsure by more than `ERROR_LIMIT`, the loop
+   goes on: windows are opened several times in the length of one, and the longest counts over
+   which the slope is below `SLOPE_LIMIT` and the mean is sure. After `MAX_WINDOWS` times the
+   length of one the longest flat window counts, or else the last. The steps before are dropped.
 5. Latency = what comes before + steps × seconds per step + decoder + what follows. GPU energy =
    steps × joules per step + joules of the decoder alone + the rest of the seconds × the mean of
    the power sampled in them (host energies: × the mean power of the step window).
 
 Cascades, and videos that are no longer than three windows, are not composed: the whole call is
-repeated in one window. A composed row says so; since its steps are equal by construction it is no
-evidence that time is linear in steps.
+repeated in one window, in a further one where the first was not stable, and the last counts.
+
+A composed row says so; since its steps are equal by construction it is no evidence that time is
+linear in steps.
 """
 
 import math
@@ -48,10 +52,12 @@ from kinowatt.lab.stability import verdict
 from kinowatt.lab.stages import CallRecord, StageRecorder
 from kinowatt.lab.unknown import add, times
 
-DROPPED_S = 2.0
+DROPPED_S = 1.0
 MIN_TIMED = 3
-SLOPE_LIMIT = 0.015
+SLOPE_LIMIT = 0.01
+ERROR_LIMIT = 0.005  # standard error of the mean step
 MAX_WINDOWS = 3
+OPENED = 4  # windows in the length of one
 WHOLE_WINDOWS = 3  # videos of up to so many windows are measured whole
 MIN_WHOLE_CALLS = 3
 SETTLE_S = 2.5
@@ -64,8 +70,10 @@ class Steps:
     seconds: tuple[float, ...]
     metered: Metered
     record: CallRecord
-    slope: float
-    windows: int
+
+    @property
+    def slope(self) -> float:
+        return slope_over(self.seconds)
 
     @property
     def mean_s(self) -> float:
@@ -116,14 +124,18 @@ def _whole(
 ) -> Outcome:
     with StageRecorder(built.pipes, built.device, bench.listener) as recorder:
         seconds = _settled(built, request, recorder, warm.seconds)
-        at_least = max(1, math.ceil(WHOLE_WINDOWS * bench.min_window_s() / seconds))
-        bench.tell("run", run=1, of=1, seconds=seconds)
-        outer = bench.start()
-        run = timed_run(built, request, bench, recorder, min(MIN_WHOLE_CALLS, at_least))
-        bench.stop(outer)
+        calls = max(1, math.ceil(WHOLE_WINDOWS * bench.min_window_s() / seconds))
+        for _ in range(MAX_WINDOWS):
+            bench.tell("run", run=1, of=1, seconds=seconds)
+            outer = bench.start()
+            run = timed_run(built, request, bench, recorder, min(MIN_WHOLE_CALLS, calls))
+            bench.stop(outer)
+            trace = bench.trace(run.metered.start_s, run.metered.stop_s)
+            stability = verdict([r.seconds for r in run.records], [trace] if trace else [])
+            if stability["stable"] or not bench.metering:
+                break
     bench.read(outer)
     bench.read(run.metered)
-    trace = bench.trace(run.metered.start_s, run.metered.stop_s)
     return Outcome(
         protocol="sampled",
         warm=warm,
@@ -132,7 +144,7 @@ def _whole(
         outer=outer,
         inside=(),
         isolated=(),
-        stability=verdict([r.seconds for r in run.records], [trace] if trace else []),
+        stability=stability,
     )
 
 
@@ -145,13 +157,7 @@ def _timed_steps(built: Built, request: VideoRequest, bench: Bench) -> Steps:
         except _Enough:
             for pipe in built.pipes:
                 pipe.maybe_free_model_hooks()
-    return Steps(
-        seconds=clock.seconds,
-        metered=bench.read(clock.metered),
-        record=got[0],
-        slope=slope_over(clock.seconds),
-        windows=clock.windows,
-    )
+    return Steps(seconds=clock.seconds, metered=bench.read(clock.metered), record=got[0])
 
 
 def slope_over(seconds: Sequence[float]) -> float:
@@ -162,17 +168,23 @@ def slope_over(seconds: Sequence[float]) -> float:
     return line.slope * (len(seconds) - 1) / fmean(seconds)
 
 
+def steady(seconds: Sequence[float]) -> bool:
+    """Whether steps neither get slower nor scatter too much for their mean to be known."""
+    error = stdev(seconds) / len(seconds) ** 0.5 / fmean(seconds) if len(seconds) > 1 else 0.0
+    return abs(slope_over(seconds)) <= SLOPE_LIMIT and error <= ERROR_LIMIT
+
+
 class _StepClock:
-    """Opens a window after the dropped steps, and leaves when steps have become steady."""
+    """Opens windows after the dropped steps, and leaves when the steps in one are steady."""
 
     def __init__(self, bench: Bench, steps: int) -> None:
         self.bench = bench
         self.steps = steps
-        self.windows = 0
         self.seconds: tuple[float, ...] = ()
         self.metered: Metered
         self._marks: list[Any] = []
-        self._first = 0
+        self._opened: list[tuple[int, Metered]] = []  # after how many steps
+        self._stride = 1
         self._until: int | None = None
         self._entered_s = 0.0
 
@@ -186,36 +198,49 @@ class _StepClock:
         self._marks.append(self.bench.line.mark())
         done = len(self._marks)
         if self._until is None:
-            self.bench.line.wait()
-            dropped_s = time.perf_counter() - self._entered_s
-            if dropped_s >= DROPPED_S or done + MIN_TIMED >= self.steps:
-                self._begin(done)
+            self._begin(done)
         elif done == self._until:
             self._look(done)
 
     def _begin(self, done: int) -> None:
-        self.metered = self.bench.start()
-        self._first = done
-        self._until = min(done + MIN_TIMED, self.steps)
+        """Opens the first window once enough steps are dropped."""
+        self.bench.line.wait()
+        dropped_s = time.perf_counter() - self._entered_s
+        if dropped_s >= DROPPED_S or done + MIN_TIMED >= self.steps:
+            in_window = max(MIN_TIMED, self.bench.min_window_s() * done / dropped_s)
+            self._stride = max(1, int(in_window / OPENED))
+            self._open(done)
+
+    def _open(self, done: int) -> None:
+        nested = bool(self._opened)
+        self._opened.append((done, self.bench.start(nested=nested)))
+        self._until = min(done + self._stride, self.steps)
 
     def _look(self, done: int) -> None:
-        """At the planned end of a window: continue it, begin another, or leave the pipeline."""
+        """Leaves the pipeline when a window is long enough and steady, else goes on."""
         self.bench.line.wait()
-        elapsed = time.perf_counter() - self.metered.start_s
-        left = self.steps - done
-        short = self.bench.min_window_s() - elapsed
-        if short > 0 and left:
-            more = math.ceil(short / (elapsed / (done - self._first)))
-            self._until = done + min(more, left)
+        now_s, needed_s = time.perf_counter(), self.bench.min_window_s()
+        long = [
+            (first, metered)
+            for first, metered in self._opened
+            if done - first >= MIN_TIMED and now_s - metered.start_s >= needed_s
+        ]
+        spent = now_s - self._opened[0][1].start_s >= MAX_WINDOWS * needed_s
+        chosen = next((each for each in long if steady(self._since(each[0]))), None)
+        if chosen is None and (done == self.steps or (long and spent)):
+            flat = (each for each in long if abs(slope_over(self._since(each[0]))) <= SLOPE_LIMIT)
+            chosen = next(flat, long[-1] if long else self._opened[0])
+        if chosen is None:
+            self._open(done)
             return
-        self.bench.stop(self.metered)
-        self.windows += 1
-        marks = self._marks[self._first - 1 :]
-        self.seconds = tuple(self.bench.line.seconds(a, b) for a, b in pairwise(marks))
-        steady = abs(slope_over(self.seconds)) <= SLOPE_LIMIT
-        if steady or self.windows == MAX_WINDOWS or left < len(self.seconds):
-            raise _Enough
-        self._begin(done)
+        self.bench.stop(chosen[1])
+        self.seconds = self._since(chosen[0])
+        self.metered = chosen[1]
+        raise _Enough
+
+    def _since(self, first: int) -> tuple[float, ...]:
+        """Seconds of the steps after the first so many."""
+        return tuple(self.bench.line.seconds(a, b) for a, b in pairwise(self._marks[first - 1 :]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +306,6 @@ def _rule(request: VideoRequest, parts: Parts) -> dict[str, Any]:
         "step_s": steps.mean_s,
         "step_sd_s": stdev(steps.seconds) if len(steps.seconds) > 1 else None,
         "slope": steps.slope,
-        "windows": steps.windows,
         "decoder_calls": sum(part.times for _, part in parts.decoded),
         "before_s": before[1] - before[0],
         "after_s": after[1] - after[0],

@@ -211,13 +211,16 @@ class StageRecorder:
     def _after_step(self, inner: Any) -> Any:
         def step(*args: Any, **kwargs: Any) -> Any:
             found = inner(*args, **kwargs)
-            self.steps += self._active
-            if self._open is not None and self._open.stage in INSIDE_LOOP:
-                self._open.steps.append(self.line.mark())
-                self._tell("step", step=self.steps)
+            self._stepped()
             return found
 
         return step
+
+    def _stepped(self) -> None:
+        self.steps += self._active
+        if self._open is not None and self._open.stage in INSIDE_LOOP:
+            self._open.steps.append(self.line.mark())
+            self._tell("step", step=self.steps)
 
     def _enter(self, stage: str, shape: tuple[int, ...]) -> None:
         if not self._active:  # another pipeline that shares this part

@@ -25,7 +25,11 @@ def keeps_its_promises(row: Measurement) -> None:
     """What every row of a GPU has, whatever its protocol."""
     assert row.gpu == gpu_name(torch.cuda.get_device_name())
     conditions = row.conditions
-    assert {"nvml-counter", "nvml-power-instant"} <= conditions["meters"].keys()
+    assert {"nvml-counter", "ram-v3"} <= conditions["meters"].keys()
+    assert {r["meter"]: r["method"] for r in conditions["readings"]} == {
+        "nvml-counter": "measured",
+        "ram-v3": "modelled",
+    }
     for name in ("gpu_uuid", "driver", "clock_mhz", "temperature_c", "sampled_power_w", "cudnn"):
         assert conditions[name] is not None, name
     assert row.energy_wh["gpu"] is not None, conditions["energy_null"]

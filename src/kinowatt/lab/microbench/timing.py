@@ -83,13 +83,11 @@ def sustained(
     call: Call, line: Timeline, sampler: Sampler | None, seconds: float, duty: float = 1.0
 ) -> dict[str, Any]:
     """Calls for `seconds` at a share `duty` of the time, after the clocks have settled."""
-    each_s = once_s(call, line)
-    share = max(1, round(duty * CHUNK_S / max(each_s, 1e-6)))
-    period_s = share * each_s / duty
+    share = max(1, round(duty * CHUNK_S / max(once_s(call, line), 1e-6)))
     settle_s = min(SETTLE_S, seconds / 3)
-    _work(call, line, (share, period_s, duty), settle_s)
+    _work(call, line, (share, duty), settle_s)
     started = time.perf_counter()
-    calls = _work(call, line, (share, period_s, duty), seconds - settle_s)
+    calls = _work(call, line, (share, duty), seconds - settle_s)
     stopped = time.perf_counter()
     seen = sampled(sampler, started, stopped)
     return {
@@ -101,21 +99,25 @@ def sustained(
     }
 
 
-def _work(call: Call, line: Timeline, load: tuple[int, float, float], seconds: float) -> int:
-    """Queues chunk after chunk, one ahead of the device at most; returns the calls made."""
-    share, period_s, duty = load
-    started = time.perf_counter()
-    calls, chunks = 0, 0
+def _work(call: Call, line: Timeline, load: tuple[int, float], seconds: float) -> int:
+    """Queues chunk after chunk, one ahead of the device at most; returns the calls made.
+
+    At a partial load the device rests after each chunk by what the chunk took of its time.
+    """
+    share, duty = load
+    due_s = started = time.perf_counter()
+    calls = 0
     waiting: list[Any] = []
     while time.perf_counter() - started < seconds:
-        repeated(call, share)
-        calls, chunks = calls + share, chunks + 1
-        if duty < 1.0:
-            line.wait()
-            time.sleep(max(0.0, started + chunks * period_s - time.perf_counter()))
-            continue
         waiting.append(line.mark())
-        if len(waiting) > 1:
+        repeated(call, share)
+        calls += share
+        if duty < 1.0:
+            after = line.mark()
+            line.wait()
+            due_s += line.seconds(waiting.pop(), after) / duty
+            time.sleep(max(0.0, due_s - time.perf_counter()))
+        elif len(waiting) > 1:
             line.wait_for(waiting.pop(0))
     line.wait()
     return calls
