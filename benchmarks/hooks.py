@@ -19,8 +19,8 @@ from benchmarks.row import Row
 LIMIT_PCT = 0.5
 # A host-bound pipeline at its default size, and the GPU at its power limit
 CASES: tuple[tuple[str, dict[str, Any], int], ...] = (
-    ("animatediff-lightning", {}, 40),
-    ("wan2.1-t2v-1.3b", {"frames": 33, "steps": 6}, 12),
+    ("animatediff-lightning", {}, 24),
+    ("wan2.1-t2v-1.3b", {"frames": 33, "steps": 4}, 8),
 )
 HOOKS = ("_enter", "_leave", "_stepped")  # what the hooks of a recorder call
 

@@ -2,13 +2,19 @@
 
 from collections.abc import Sequence
 from typing import Any
+from unittest.mock import Mock, patch
 
 import pytest
 
 from kinowatt.lab import sampled
 from kinowatt.lab.bench import Metered
 from kinowatt.lab.meters.registry import Windows
+from kinowatt.lab.pipelines import build
+from kinowatt.lab.replay import Finish, finished
+from kinowatt.lab.request import BuildOptions
 from kinowatt.lab.sampled import slope_over, steady
+from kinowatt.lab.stages import CallRecord, Span
+from twins import request_of
 
 WINDOW_S = 5.0
 
@@ -126,3 +132,22 @@ def test_steady_is_flat_and_sure() -> None:
     assert not steady([0.98, 1.0, 1.02])
     assert not steady([1.0, 1.05, 1.0])  # flat, but its mean could be anything
     assert steady([1.0, 1.02] * 20)
+
+
+def test_post_processing_counts_by_its_repetitions() -> None:
+    """A call of a decoder that ends at 3 s; then 0.1 s of rest around 2 s of post-processing."""
+    span = Mock(spec=Span, stop_s=3.0)
+    record = CallRecord(start_s=0.0, stop_s=5.1, spans=(span,), steps=1)
+    assert sampled._after_s(record, []) == pytest.approx(2.1)
+    with patch.object(Finish, "again_s", side_effect=[1.0, 1.2, 1.1]):
+        assert sampled._after_s(record, [Finish(2.0, lambda: None)]) == pytest.approx(1.2)
+
+
+def test_post_processing_is_caught_and_let_go(made_time: dict[str, Made]) -> None:
+    made_time["made"] = Made([])
+    built = build("wan2.1-t2v-1.3b", BuildOptions(device="cpu", twin=True, dtype="float32"))
+    with finished(built) as found:
+        built.generate(request_of(built))
+    (finish,) = found
+    assert finish.again().shape[-1] == 3
+    assert "postprocess_video" not in vars(built.pipe.video_processor)

@@ -1,7 +1,8 @@
 """The calls that a pipeline makes of its components, kept so that each can be repeated alone."""
 
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +43,46 @@ def captured(built: Built) -> Iterator[Replays]:
     finally:
         for action in reversed(undo):
             action()
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The last thing that a pipeline does, from a decoded tensor to frames on the host."""
+
+    seconds: float
+    again: Callable[[], Any]
+
+    def again_s(self) -> float:
+        """Seconds of doing it once more."""
+        return _timed(self.again)[1]
+
+
+@contextmanager
+def finished(built: Built) -> Iterator[list[Finish]]:
+    """Fills a list with the post-processing of each call made inside, as diffusers' pipelines do it.
+
+    Stays empty for a pipeline that has no `video_processor`.
+    """
+    found: list[Finish] = []
+
+    def wrap(inner: Any) -> Any:
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            frames, seconds = _timed(lambda: inner(*args, **kwargs))
+            found.append(Finish(seconds, lambda: inner(*args, **kwargs)))
+            return frames
+
+        return wrapped
+
+    with ExitStack() as stack:
+        for pipe in built.pipes:
+            if processor := getattr(pipe, "video_processor", None):
+                stack.callback(replace_method(processor, "postprocess_video", wrap))
+        yield found
+
+
+def _timed(call: Callable[[], Any]) -> tuple[Any, float]:
+    start_s = time.perf_counter()
+    return call(), time.perf_counter() - start_s
 
 
 def _note_calls(module: Any, method: str, note: Callable[..., None]) -> Callable[[], object]:

@@ -160,7 +160,7 @@ def test_it_leaves_nothing_behind(
     monkeypatch.chdir(folder)
     closed.open()  # once before: libraries keep what they load
     closed.close()
-    before = traces()
+    before, others = traces(), children()
     closed.open()
     closed.open()
     window = closed.start()
@@ -168,6 +168,7 @@ def test_it_leaves_nothing_behind(
     closed.close()
     closed.close()
     assert traces() == before
+    assert children() <= others
     assert list(folder.iterdir()) == []
     with pytest.raises(KinowattError, match="is not open"):
         closed.start()
@@ -196,12 +197,16 @@ def open_files() -> int:
     return len(list(folder.iterdir())) if folder.exists() else 0
 
 
+def children() -> set[int]:
+    """Processes of this one; those of earlier tests (compilers) may end meanwhile."""
+    return {child.pid for child in psutil.Process().children(recursive=True)}
+
+
 def traces() -> dict[str, object]:
     """What a meter could leave in this process, less what only waits to be collected."""
     gc.collect()
     return {
         "threads": set(threading.enumerate()),
-        "children": {child.pid for child in psutil.Process().children(recursive=True)},
         "files": min(open_files() for _ in range(20)),
         "signals": [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)],
         "folder": Path.cwd(),
