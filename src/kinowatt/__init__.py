@@ -2,9 +2,10 @@
 
 Verbs: `predict` answers for one video, `predict_many` for arrays, `compare` for several models or
 GPUs, `scaling` along one axis, `levers` for what each knob would save; `measure` takes a row on
-this machine, `load_measurements` reads rows, `watch` meters anybody's pipeline.
-Nouns: `Prediction`, `Measurement`, `ModelSpec`, `GpuSpec`, `GpuProfile`, `GridIntensity`,
-`Workload`, `Operator`.
+this machine, `load_measurements` reads rows, `read_microbench` what `kinowatt microbench` found,
+`watch` meters anybody's pipeline.
+Nouns: `Prediction`, `Measurement`, `Microbench`, `ModelSpec`, `GpuSpec`, `GpuProfile`,
+`GridIntensity`, `Workload`, `Operator`.
 Facts: `models`, `model`, `gpus`, `gpu`, `grids`, `grid`.
 Every error raised on purpose is a `KinowattError`; bad input is an `InputError`, a `ValueError`.
 
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from kinowatt.facts.profiles import GpuProfile as GpuProfile
     from kinowatt.lab.measure import measure as measure
     from kinowatt.lab.measurement import Measurement as Measurement
+    from kinowatt.lab.microbench.result import Microbench as Microbench
+    from kinowatt.lab.microbench.result import read_microbench as read_microbench
     from kinowatt.lab.rows import load_measurements as load_measurements
     from kinowatt.lab.watch import watch as watch
     from kinowatt.theory.operators import Operator as Operator
@@ -54,6 +57,7 @@ _HOMES = {
     "kinowatt.facts.profiles": ("GpuProfile",),
     "kinowatt.lab.measure": ("measure",),
     "kinowatt.lab.measurement": ("Measurement",),
+    "kinowatt.lab.microbench.result": ("Microbench", "read_microbench"),
     "kinowatt.lab.rows": ("load_measurements",),
     "kinowatt.lab.watch": ("watch",),
     "kinowatt.theory.operators": ("Operator",),

@@ -51,6 +51,14 @@ def test_each_fault_is_named(latencies: list[float], traces: list[Any], part: st
     assert any(part in reason for reason in found["reasons"])
 
 
+def test_scatter_is_not_taken_for_a_trend() -> None:
+    """Seven calls of AnimateDiff, whose host has good and bad moments."""
+    found = verdict([0.80, 0.76, 0.83, 0.75, 0.79, 0.76, 0.75], [])
+    assert abs(found["drift"]) > 0.02
+    assert [reason for reason in found["reasons"] if "from first to last" in reason] == []
+    assert not found["stable"]
+
+
 def test_one_run_says_nothing_of_drift() -> None:
     found = verdict([10.0], [])
     assert (found["drift"], found["scatter"], found["stable"]) == (None, None, True)

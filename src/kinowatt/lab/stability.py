@@ -1,5 +1,6 @@
 """Whether runs can be trusted: drift, scatter, throttling, clocks, heat; and what to do next."""
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,7 +23,7 @@ def verdict(latencies_s: Sequence[float], traces: Sequence[Mapping[str, Any]]) -
     drift = _drift(latencies_s)
     scatter = _scatter(latencies_s)
     reasons = [
-        *_about_times(drift, scatter, outliers(latencies_s), len(latencies_s)),
+        *_about_times(latencies_s, drift, scatter),
         *_about_clocks(traces),
     ]
     return {
@@ -53,21 +54,32 @@ def _drift(values: Sequence[float]) -> float | None:
     return line.slope * (len(values) - 1) / statistics.fmean(values)
 
 
+def _is_trend(drift: float, values: Sequence[float]) -> bool:
+    """Whether a drift is more than scatter makes by chance: twice its standard error."""
+    runs = len(values)
+    line = statistics.linear_regression(range(runs), values)
+    left: list[float] = [
+        value - line.intercept - line.slope * index for index, value in enumerate(values)
+    ]
+    residual = math.sqrt(sum(x * x for x in left) / max(1, runs - 2)) / statistics.fmean(values)
+    error = residual * (runs - 1) * math.sqrt(12 / (runs * (runs**2 - 1)))
+    return abs(drift) > 2 * error
+
+
 def _scatter(values: Sequence[float]) -> float | None:
     if len(values) < 2:
         return None
     return statistics.stdev(values) / statistics.fmean(values)
 
 
-def _about_times(
-    drift: float | None, scatter: float | None, odd: Sequence[int], runs: int
-) -> list[str]:
+def _about_times(values: Sequence[float], drift: float | None, scatter: float | None) -> list[str]:
     found = []
-    if drift is not None and abs(drift) > DRIFT_LIMIT:
+    odd, runs = outliers(values), len(values)
+    if drift is not None and abs(drift) > DRIFT_LIMIT and _is_trend(drift, values):
         way = "slower" if drift > 0 else "faster"
         found.append(
             f"runs get {way} by {abs(drift):.1%} from first to last: the GPU has not settled;"
-            " raise --warmup"
+            " warm up longer (`--warmup` of protocol full)"
         )
     if odd:
         named = ", ".join(str(index + 1) for index in odd)

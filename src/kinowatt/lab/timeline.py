@@ -50,10 +50,9 @@ class CudaTimeline:
         torch.cuda.reset_peak_memory_stats(self.device)
 
     def peak_bytes(self) -> tuple[int, int] | None:
-        return (
-            torch.cuda.max_memory_allocated(self.device),
-            torch.cuda.max_memory_reserved(self.device),
-        )
+        # One look for both: `max_memory_allocated` and its sister flatten all counters each time
+        stats = torch.cuda.memory_stats_as_nested_dict(self.device)
+        return stats["allocated_bytes"]["all"]["peak"], stats["reserved_bytes"]["all"]["peak"]
 
 
 class CpuTimeline:
