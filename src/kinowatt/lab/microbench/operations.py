@@ -18,6 +18,7 @@ KERNELS = {
     "math": SDPBackend.MATH,
 }
 GROUP_CHANNELS = 4
+HEADS, HEAD = 16, 128  # of a tensor whose heads change places with its rows
 
 
 def operation(point: Point, device: torch.device) -> Call:
@@ -101,12 +102,15 @@ def _memory(point: Point, device: torch.device) -> Call:
     x = _tensor(point, device, elements)
     planes = x.view(1, -1, PLANE, PLANE) if elements >= PLANE**2 else x.view(1, 1, 1, -1)
     half = x[: elements // 2]
+    rows = max(1, elements // (HEADS * HEAD))
     made: dict[str, Call] = {
         "gelu": lambda: functional.gelu(x, approximate="tanh"),
         "silu": lambda: functional.silu(x),
         "clone": x.clone,
         "cat": lambda: torch.cat([half, half]),
         "to_float32": lambda: x.to(torch.float32),
+        "to_bfloat16": lambda: x.to(torch.bfloat16),
+        "heads": lambda: x.view(-1, HEADS, elements // HEADS // rows).transpose(0, 1).contiguous(),
         "transpose": lambda: x.view(PLANE, -1).t().contiguous(),
         "constant_pad": lambda: functional.pad(planes, (1, 1, 1, 1)),
         "replication_pad": lambda: functional.pad(planes, (1, 1, 1, 1), mode="replicate"),
@@ -120,6 +124,9 @@ def _memory(point: Point, device: torch.device) -> Call:
 
 def _norm(point: Point, device: torch.device) -> Call:
     rows, width = point.params["rows"], point.params["width"]
+    if point.op == "vector_norm":
+        image = _tensor(point, device, width, rows)
+        return lambda: torch.linalg.vector_norm(image, dim=0)
     x = _tensor(point, device, rows, width)
     weight, bias = _tensor(point, device, width), _tensor(point, device, width)
     if point.op == "layer_norm":

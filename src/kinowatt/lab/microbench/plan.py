@@ -49,12 +49,16 @@ def attention(
 
 
 def convolution(
-    channels: int, size: tuple[int, int, int, int], kernel: tuple[int, int, int], dtype: str
+    channels: int | tuple[int, int],
+    size: tuple[int, int, int, int],
+    kernel: tuple[int, int, int],
+    dtype: str,
 ) -> Point:
-    """`size`: batch, t, h, w."""
+    """`channels`: in and out, one number where they are equal. `size`: batch, t, h, w."""
     params = dict(zip(("batch", "t", "h", "w"), size, strict=True))
     params |= dict(zip(("kt", "kh", "kw"), kernel, strict=True))
-    params |= {"cin": channels, "cout": channels}
+    cin, cout = (channels, channels) if isinstance(channels, int) else channels
+    params |= {"cin": cin, "cout": cout}
     return Point(family="convolution", op="convolution", params=params, dtype=dtype)
 
 
@@ -62,8 +66,11 @@ def memory(op: str, elements: int, dtype: str = "bfloat16") -> Point:
     return Point(family="memory", op=op, params={"elements": elements}, dtype=dtype)
 
 
-def norm(op: str, width: int, dtype: str = "bfloat16", elements: int = NORM_ELEMENTS) -> Point:
-    params = {"rows": max(1, elements // width), "width": width}
+def norm(
+    op: str, width: int, dtype: str = "bfloat16", elements: int = NORM_ELEMENTS, rows: int = 0
+) -> Point:
+    """As many rows as make up `elements`, unless said."""
+    params = {"rows": rows or max(1, elements // width), "width": width}
     return Point(family="norm", op=op, params=params, dtype=dtype)
 
 
@@ -110,13 +117,16 @@ def _essential() -> Iterator[Point]:
     for channels, size in LEVELS:
         yield from (convolution(channels, size, CUBE, d) for d in ("tf32", "bfloat16", "float32"))
     yield from (convolution(channels, size, CUBE, "bfloat16") for channels, size in BF16_LEVELS)
-    for op in ("mul", "gelu", "silu", "cat", "clone", "transpose", "to_float32"):
+    for op in ("mul", "gelu", "silu", "cat", "clone", "transpose", "heads", "to_float32"):
         yield memory(op, 2**27)
+    yield memory("to_bfloat16", 2**26, "float32")
     yield from (memory(op, 2**26, "float32") for op in ("add", "mul", "constant_pad"))
     yield from (memory(op, 2**26) for op in ("replication_pad", "upsample"))
     yield from (norm(op, w) for op in ("layer_norm", "rms_norm") for w in NORM_WIDTHS)
     yield norm("softmax", 4096)
-    yield from (norm("group_norm", w) for w in (2**14, 2**20))
+    # One block of threads works on a group: few and long ones leave most of the GPU idle.
+    yield from (norm("group_norm", w) for w in (2**14, 2**17, 2**20))
+    yield from (norm("group_norm", w, rows=32) for w in (2**17, 2**20, 2**23))
 
 
 def _refinements() -> Iterator[Point]:
@@ -136,14 +146,16 @@ def _refinements() -> Iterator[Point]:
     yield memory("mul", 2**25, "float64")
     yield from (norm("layer_norm", w, "float32") for w in NORM_WIDTHS[3:])
     yield from (norm("layer_norm", w, elements=2**20) for w in (64, 1536, 3072))
+    yield from (norm("vector_norm", w, "float32") for w in (96, 192, 384))
     yield from (norm("softmax", w, d) for w in (77, 1024) for d in ("bfloat16", "float32"))
     for backend in BACKENDS:
         yield from (attention(h, n, backend=backend) for h in HEADS for n in LENGTHS)
 
 
 def _other_convolutions() -> Iterator[
-    tuple[int, tuple[int, int, int, int], tuple[int, int, int], str]
+    tuple[int | tuple[int, int], tuple[int, int, int, int], tuple[int, int, int], str]
 ]:
+    yield from _unequal_convolutions()
     for channels, size in LEVELS:
         yield from ((channels, size, kernel, "tf32") for kernel in (SQUARE, COLUMN))
     for channels, size in BF16_LEVELS:
@@ -154,6 +166,27 @@ def _other_convolutions() -> Iterator[
         yield channels, (32, 1, side, side), SQUARE, "float16"
     for channels, side in ((128, 512), (256, 512), (512, 256), (512, 64)):
         yield channels, (4, 1, side, side), SQUARE, "float16"
+
+
+def _unequal_convolutions() -> Iterator[
+    tuple[tuple[int, int], tuple[int, int, int, int], tuple[int, int, int], str]
+]:
+    """Where decoders change their width, and their last layers."""
+    yield (192, 96), LEVELS[0][1], SQUARE, "tf32"
+    yield (384, 192), LEVELS[1][1], SQUARE, "tf32"
+    yield (192, 384), (1, 2, 120, 208), CUBE, "tf32"
+    yield (384, 384), (1, 1, 60, 104), CUBE, "tf32"
+    yield (96, 3), LEVELS[0][1], CUBE, "tf32"
+    yield (16, 128), (1, 8, 480, 720), (1, 1, 1), "bfloat16"
+    yield (16, 256), (1, 8, 240, 360), (1, 1, 1), "bfloat16"
+    yield (256, 128), (1, 8, 240, 360), CUBE, "bfloat16"
+    yield (512, 256), (1, 8, 120, 180), CUBE, "bfloat16"
+    yield (128, 3), (1, 8, 240, 360), CUBE, "bfloat16"
+    yield (768, 768), (1, 4, 60, 106), CUBE, "bfloat16"
+    yield (256, 128), (4, 1, 512, 512), SQUARE, "float16"
+    yield (640, 320), (32, 1, 64, 64), SQUARE, "float16"
+    yield (1920, 640), (32, 1, 32, 32), SQUARE, "float16"
+    yield (2560, 1280), (32, 1, 16, 16), SQUARE, "float16"
 
 
 def _model_attention() -> Iterator[Point]:

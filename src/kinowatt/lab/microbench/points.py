@@ -15,8 +15,10 @@ MOVED = {
     "silu": 2.0,
     "cat": 2.0,
     "transpose": 2.0,
+    "heads": 2.0,
     "clone": 2.0,
 }
+CASTS = {"to_float32": "float32", "to_bfloat16": "bfloat16"}
 SMALL = {"m": 64, "k": 64, "n": 64, "q": 32, "kv": 32, "heads": 2, "batch": 2, "elements": 4096}
 SMALL |= {"cin": 32, "cout": 32, "t": 3, "h": 8, "w": 8, "rows": 64, "width": 128}
 
@@ -27,7 +29,8 @@ class Point:
 
     `params` by family. linear: m, k, n. attention: batch, heads, q, kv, head. convolution: batch,
     cin, cout, t, h, w, kt, kh, kw (stride 1, same size; two-dimensional where t = kt = 1).
-    memory: elements. norm: rows, width (softmax and group_norm too: a row is what is reduced).
+    memory: elements. norm: rows, width (softmax, group_norm and vector_norm too: a row is what is
+    reduced; vector_norm's runs across the channels of an image, as Wan's decoder has it).
     `data`: random (unit scale) or zeros.
     """
 
@@ -102,8 +105,8 @@ def _convolution_bytes(point: Point) -> int:
 
 def _memory_bytes(point: Point) -> int:
     elements, item = point.params["elements"], ITEM_BYTES[point.dtype]
-    if point.op == "to_float32":
-        return elements * (item + ITEM_BYTES["float32"])
+    if point.op in CASTS:
+        return elements * (item + ITEM_BYTES[CASTS[point.op]])
     if point.op in ("constant_pad", "replication_pad"):
         return elements * item + padded_elements(elements) * item
     if point.op == "upsample":
@@ -120,6 +123,8 @@ def padded_elements(elements: int) -> int:
 
 
 def _norm_bytes(point: Point) -> int:
+    if point.op == "vector_norm":
+        return ITEM_BYTES[point.dtype] * point.params["rows"] * (point.params["width"] + 1)
     return 2 * ITEM_BYTES[point.dtype] * point.params["rows"] * point.params["width"]
 
 

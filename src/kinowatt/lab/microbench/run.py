@@ -75,7 +75,6 @@ def microbench(
     try:
         with torch.no_grad():
             parts = _parts(run, tell)
-            _clocks(run)
     finally:
         if sampler is not None:
             sampler.release()
@@ -196,13 +195,3 @@ def _fits(run: Run, point: Point) -> bool:
     p = point.params
     scores = 4 * p["batch"] * p["heads"] * p["q"] * p["kv"] * MATH_COPIES
     return scores < torch.cuda.mem_get_info(run.device)[0]
-
-
-def _clocks(run: Run) -> None:
-    """The clock of each burst, where a sample fell into it."""
-    everything = run.sampler.everything() if run.sampler else None
-    for item in run.found.values():
-        started, stopped = item["burst"].pop("window")
-        seen = everything.between(started, stopped) if everything else None
-        known = seen.spread("sm_clock_mhz") if seen is not None and len(seen) else None
-        item["burst"]["clock_mhz"] = known

@@ -3,7 +3,8 @@
 import math
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from kinowatt.lab.timeline import CudaTimeline, Timeline
 Call = Callable[[], object]
 BURST_S = 0.015
 REPEATS = 3
+GUESSES = 3
 MOST_CALLS = 400
 GRAPHED_BELOW_S = 100e-6  # where the host may be slower than the device
 GRAPHED_CALLS = 20
@@ -27,18 +29,20 @@ def repeated(call: Call, times: int) -> None:
 
 
 def once_s(call: Call, line: Timeline) -> float:
-    """Device seconds of a warm call, as a first guess."""
+    """Device seconds of a warm call, as a first guess: the least of a few, hosts hesitate."""
     repeated(call, 2)
+    marks: list[Any] = []
+    for _ in range(GUESSES):
+        line.wait()
+        marks.append(line.mark())
+        call()
+        marks.append(line.mark())
     line.wait()
-    first = line.mark()
-    call()
-    second = line.mark()
-    line.wait()
-    return line.seconds(first, second)
+    return min(line.seconds(a, b) for a, b in zip(marks[::2], marks[1::2], strict=True))
 
 
 def burst(call: Call, line: Timeline) -> dict[str, Any]:
-    """Seconds of a call, the median of a few short bursts after a pause.
+    """Seconds of a call, the median of a few short bursts, each with the SM clock around it.
 
     Where the host is too slow to keep the GPU busy, calls are replayed as a CUDA graph.
     """
@@ -48,15 +52,9 @@ def burst(call: Call, line: Timeline) -> dict[str, Any]:
     if graphed:
         guess_s = once_s(unit, line)
     times = max(1, min(MOST_CALLS, math.ceil(BURST_S / max(guess_s, 1e-6))))
-    started = time.perf_counter()
-    seconds = []
-    for _ in range(REPEATS):
-        line.wait()
-        first = line.mark()
-        repeated(unit, times)
-        second = line.mark()
-        line.wait()
-        seconds.append(line.seconds(first, second) / (times * per_unit))
+    timed = [_one_burst(unit, times, line) for _ in range(REPEATS)]
+    seconds = [each / (times * per_unit) for each, _ in timed]
+    clocks = [clock for _, found in timed for clock in found]
     return {
         "seconds_per_call": statistics.median(seconds),
         "min_s": min(seconds),
@@ -64,8 +62,31 @@ def burst(call: Call, line: Timeline) -> dict[str, Any]:
         "calls": times * per_unit,
         "repeats": REPEATS,
         "graph": graphed is not None,
-        "window": (started, time.perf_counter()),
+        "clock_mhz": spread(clocks) if clocks else None,
     }
+
+
+def _one_burst(unit: Call, times: int, line: Timeline) -> tuple[float, list[float]]:
+    """Device seconds of some calls, and the clock before and after them.
+
+    Clocks fall within milliseconds of heavy work and come back as slowly: NVML, read every 10 ms,
+    is too coarse for a burst. A kernel that counts cycles tells the clock at its edges.
+    """
+    line.wait()
+    marks = [line.mark()]
+    for work in (line.spin, lambda: repeated(unit, times), line.spin):
+        work()
+        marks.append(line.mark())
+    line.wait()
+    before_s, seconds, after_s = (line.seconds(a, b) for a, b in pairwise(marks))
+    if not line.spin_cycles:
+        return seconds, []
+    return seconds, [line.spin_cycles / each / 1e6 for each in (before_s, after_s)]
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Mean and ends, as the sampler gives them."""
+    return {"mean": statistics.fmean(values), "min": min(values), "max": max(values)}
 
 
 def graph(call: Call) -> torch.cuda.CUDAGraph | None:
