@@ -1,0 +1,205 @@
+"""Laws of a GPU's operators, fitted to what `kinowatt microbench` saw of each alone."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import log, log2
+from statistics import fmean, geometric_mean
+from typing import Any
+
+from kinowatt.errors import InputError, require_extra
+from kinowatt.theory.laws import HALF, Anchor, Law, larger_of
+
+Point = Mapping[str, Any]
+SOFT = 0.05  # relative error from which a point counts as an outlier
+DRAWN = 0.02  # pull towards the first guess, for constants of which the points say nothing
+ROUNDS = 3
+LONG_S = 2e-4
+SMALL = 8.0  # a size so much below the usual one is where half the rate is lost, at first
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Spec:
+    """Which points a law is fitted to, and what it may depend on."""
+
+    family: str
+    ops: tuple[str, ...] = ()
+    dtypes: tuple[str, ...] = ()
+    halves: tuple[str, ...] = ()
+    axes: tuple[str, ...] = ()
+
+    def takes(self, point: Point) -> bool:
+        """Random data and PyTorch's own choice of kernel; other kernels have ratios of their own."""
+        return (
+            point["family"] == self.family
+            and (not self.ops or point["op"] in self.ops)
+            and (not self.dtypes or point["dtype"] in self.dtypes)
+            and point["data"] == "random"
+            and point["backend"] in (None, "default")
+        )
+
+
+_WIDE = ("width", "rows")
+SPECS: Mapping[str, Spec] = {
+    "linear": Spec(family="linear", dtypes=HALF, halves=("k", "tiles"), axes=("k", "n")),
+    "linear.float32": Spec(family="linear", dtypes=("float32",)),
+    "attention": Spec(family="attention", dtypes=HALF, halves=("q", "kv", "rows"), axes=("head",)),
+    "convolution": Spec(
+        family="convolution",
+        dtypes=HALF,
+        halves=("cin", "outputs"),
+        axes=("cin", "cout", "kernel"),
+    ),
+    "convolution.tf32": Spec(
+        family="convolution",
+        dtypes=("tf32",),
+        halves=("cin", "outputs"),
+        axes=("cin", "cout", "kernel"),
+    ),
+    **{
+        f"norm.{op}{suffix}": Spec(
+            family="norm", ops=(op,), dtypes=dtypes, halves=_WIDE, axes=("width",)
+        )
+        for op in ("layer_norm", "rms_norm", "group_norm")
+        for suffix, dtypes in (("", HALF), (".float32", ("float32",)))
+    },
+    "pointwise": Spec(family="memory", ops=("add", "mul", "gelu", "silu")),
+    "copy": Spec(family="memory", ops=("heads", "cat", "clone")),
+    "copy.cast": Spec(family="memory", ops=("to_float32", "to_bfloat16")),
+    "pad": Spec(family="memory", ops=("constant_pad",)),
+    "pad.replication": Spec(family="memory", ops=("replication_pad",)),
+    "resample": Spec(family="memory", ops=("upsample",)),
+    "softmax": Spec(family="norm", ops=("softmax",), halves=_WIDE),
+    "reduce": Spec(family="norm", ops=("vector_norm",)),
+}
+
+
+def fit_laws(points: Sequence[Point], max_clock_mhz: float) -> dict[str, Law]:
+    """A law for every kind of operator of which there are points.
+
+    `points`: those of a `Microbench`. Raises `InputError` where none of a kind that every model
+    needs is there.
+    """
+    found = {}
+    for name, spec in SPECS.items():
+        samples = [_sample(p, max_clock_mhz) for p in points if spec.takes(p)]
+        if samples:
+            found[name] = _fit(spec, samples)
+    missing = [n for n in ("linear", "attention", "convolution", "pointwise") if n not in found]
+    if missing:
+        raise InputError(f"the microbench has no points for {', '.join(missing)}: take it again")
+    return found
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sample:
+    """One point: its sizes as laws name them, and seconds of a call at a share of the clock."""
+
+    sizes: Mapping[str, float]
+    flops: float
+    bytes: float
+    seconds: float
+    clock: float
+
+
+def _sample(point: Point, max_clock_mhz: float) -> Sample:
+    burst = point["burst"]
+    clock = burst["clock_mhz"]["mean"] / max_clock_mhz if burst["clock_mhz"] else 1.0
+    return Sample(
+        sizes=_SIZES[point["family"]](point["params"]),
+        flops=point["flops"],
+        bytes=point["bytes"],
+        seconds=burst["seconds_per_call"],
+        clock=min(1.0, clock),
+    )
+
+
+_SIZES: Mapping[str, Callable[[Mapping[str, int]], dict[str, float]]] = {
+    "linear": lambda p: {"k": p["k"], "n": p["n"], "tiles": p["m"] * p["n"]},
+    "attention": lambda p: {
+        "head": p["head"],
+        "q": p["q"],
+        "kv": p["kv"],
+        "rows": p["batch"] * p["heads"] * p["q"],
+    },
+    "convolution": lambda p: {
+        "cin": p["cin"],
+        "cout": p["cout"],
+        "kernel": p["kt"] * p["kh"] * p["kw"],
+        "outputs": p["batch"] * p["t"] * p["h"] * p["w"] * p["cout"],
+    },
+    "memory": lambda p: {"width": 1, "rows": p["elements"]},
+    "norm": lambda p: {"width": p["width"], "rows": p["rows"]},
+}
+
+
+def _fit(spec: Spec, samples: Sequence[Sample]) -> Law:
+    """In turns: the law by what all widths share, then what each width shows besides."""
+    law = _fit_shared(spec, samples, ())
+    for _ in range(ROUNDS if spec.axes else 0):
+        law = _fit_shared(spec, samples, _anchors(replace(law, anchors=()), spec, samples))
+    return law
+
+
+def _fit_shared(spec: Spec, samples: Sequence[Sample], anchors: tuple[Anchor, ...]) -> Law:
+    """Least squares of relative errors, outliers held back."""
+    import numpy as np
+
+    optimize: Any = require_extra("learn", "scipy.optimize")
+    start = _first_guess(spec, samples)
+    seconds = np.log([sample.seconds for sample in samples])
+    # What takes long in a burst takes long in a forward
+    worth = np.clip([s.seconds / LONG_S for s in samples], 0.1, 1.0) ** 0.5
+    free = min(len(start), max(1, len(samples) - 1))
+
+    def law(values: Any) -> Law:
+        constants = np.exp(np.concatenate([values, start[free:]]))
+        return replace(_law(spec, constants, samples), anchors=anchors)
+
+    def errors(values: Any) -> Any:
+        now = law(values)
+        lawful = np.array([np.log(_seconds(now, sample)) for sample in samples])
+        drawn = DRAWN * (values - start[:free])
+        return np.concatenate([worth * (lawful - seconds), drawn])
+
+    return law(optimize.least_squares(errors, start[:free], loss="soft_l1", f_scale=SOFT).x)
+
+
+def _first_guess(spec: Spec, samples: Sequence[Sample]) -> Any:
+    """Logarithms of rate or bandwidth first, then start, then halves."""
+    import numpy as np
+
+    best = max(s.flops / s.seconds for s in samples)
+    moved = max(s.bytes / s.seconds for s in samples)
+    sizes = [geometric_mean(s.sizes[name] for s in samples) / SMALL for name in spec.halves]
+    first = [best, 2.5e12] if best else [min(moved, 3e12)]
+    return np.log([*first, 2e-6, *sizes])
+
+
+def _law(spec: Spec, values: Any, samples: Sequence[Sample]) -> Law:
+    computes = samples[0].flops > 0
+    rates, rest = (values[:2], values[2:]) if computes else (values[:1], values[1:])
+    return Law(
+        rate_flops=float(rates[0]) if computes else None,
+        bandwidth_bytes_per_s=float(rates[-1]),
+        start_s=float(rest[0]),
+        halves=dict(zip(spec.halves, map(float, rest[1:]), strict=True)),
+        axes=spec.axes,
+    )
+
+
+def _seconds(law: Law, sample: Sample) -> float:
+    compute_s, memory_s = law.parts(sample.sizes, sample.flops, sample.bytes)
+    return float(law.start_s + larger_of(compute_s / sample.clock, memory_s))
+
+
+def _anchors(law: Law, spec: Spec, samples: Sequence[Sample]) -> tuple[Anchor, ...]:
+    """One for each set of widths: how far its longer calls lie from a law without anchors."""
+    by_width: dict[tuple[float, ...], list[tuple[float, float]]] = {}
+    for sample in samples:
+        at = tuple(log2(sample.sizes[name]) for name in spec.axes)
+        excess = log(sample.seconds / _seconds(law, sample))
+        by_width.setdefault(at, []).append((sample.seconds, excess))
+    return tuple(
+        Anchor(at=at, excess=fmean(excess for _, excess in sorted(found)[len(found) // 2 :]))
+        for at, found in by_width.items()
+    )

@@ -1,0 +1,148 @@
+"""How long one call of an operator takes: a rate, what small sizes lose of it, and bandwidth.
+
+A law has a handful of constants that mean something and is the same for every model. Seconds grow
+with every size, so that a larger video never costs less.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import exp, log2
+from typing import Any
+
+from kinowatt.errors import FactsError
+from kinowatt.theory.expressions import larger
+from kinowatt.theory.operators import ITEM_BYTES, Operator
+
+Number = Any
+HALF = ("bfloat16", "float16")
+ROUND = 3.0  # how sharply the larger of compute and memory time wins; infinity: a plain maximum
+NEAR = 0.7  # binary logarithm of a ratio of sizes over which what was seen at a shape still counts
+TRUST = 0.15  # weight of the law itself beside the shapes seen
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Anchor:
+    """What a shape that was measured by itself showed: seconds over the law's, as a logarithm."""
+
+    at: tuple[float, ...]  # binary logarithms of the sizes named in the law's `axes`
+    excess: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Law:
+    """Seconds of a call: `start_s` + the larger of FLOPs / rate and bytes / bandwidth.
+
+    `rate_flops` in FLOP/s at the greatest clock (None for work that only moves memory) and
+    `bandwidth_bytes_per_s` are those of large sizes; of each size in `halves` the rate loses half
+    where the size is that small: rate / (1 + half / size). `axes`: constants of a layer (its
+    widths, never the length of a video) along which `anchors` correct the law.
+    """
+
+    rate_flops: float | None
+    bandwidth_bytes_per_s: float
+    start_s: float
+    halves: Mapping[str, float] = field(default_factory=dict)
+    axes: tuple[str, ...] = ()
+    anchors: tuple[Anchor, ...] = ()
+
+    def parts(
+        self, sizes: Mapping[str, Number], flops: Number, nbytes: Number
+    ) -> tuple[Number, Number]:
+        """Seconds of compute and of memory of one call, without its start."""
+        loss: Number = exp(self.excess(sizes))
+        for name, half in self.halves.items():
+            loss = loss * (1.0 + half / sizes[name])
+        if self.rate_flops is None:
+            return 0.0, nbytes / self.bandwidth_bytes_per_s * loss
+        return flops / self.rate_flops * loss, nbytes / self.bandwidth_bytes_per_s
+
+    def excess(self, sizes: Mapping[str, Number]) -> float:
+        """Logarithm of measured over lawful seconds near these widths; 0 far from any."""
+        here = [log2(float(sizes[name])) for name in self.axes]
+        total, weight = 0.0, TRUST
+        for anchor in self.anchors:
+            distance = sum((a - b) ** 2 for a, b in zip(here, anchor.at, strict=True))
+            near = exp(-distance / NEAR**2) / (distance + 0.02)
+            total, weight = total + near * anchor.excess, weight + near
+        return total / weight
+
+
+def larger_of(compute_s: Number, memory_s: Number) -> Number:
+    """The larger of both, a little more where they are alike: they overlap imperfectly."""
+    return (compute_s**ROUND + memory_s**ROUND) ** (1.0 / ROUND)
+
+
+def law_names(operator: Operator) -> Sequence[str]:
+    """The laws that an operator may follow, the closest first."""
+    return _NAMES.get(operator.kind, _memory)(operator)
+
+
+def law_of(operator: Operator, laws: Mapping[str, Law]) -> Law:
+    """The closest law that a profile has; `FactsError` where it has none: no operator is free."""
+    names = law_names(operator)
+    for name in names:
+        if name in laws:
+            return laws[name]
+    raise FactsError(f"no law for {operator.kind} {operator.op}: none of {', '.join(names)}")
+
+
+def sizes_of(operator: Operator) -> dict[str, Number]:
+    """The sizes of one call by the names that laws use."""
+    d = operator.dims
+    if operator.kind == "linear":
+        return {"k": d["k"], "n": d["n"], "tiles": d["batch"] * d["m"] * d["n"]}
+    if operator.kind == "attention":
+        rows = d["batch"] * d["heads"] * d["q"]
+        return {"head": d["head"], "q": d["q"], "kv": d["kv"], "rows": rows}
+    if operator.kind == "convolution":
+        cin, cout = d["cin"], d["cout"]
+        return {"cin": cin, "cout": cout, "kernel": d["kernel"], "outputs": d["voxels"] * cout}
+    width = d.get("row", 1)
+    made = operator.calls + (operator.calls == 0)
+    elements = (operator.bytes or 0.0) / made / 2 / ITEM_BYTES.get(operator.dtype, 4)
+    return {"width": width, "rows": larger(elements / width, 1.0)}
+
+
+def _half(operator: Operator) -> bool:
+    return operator.dtype in HALF
+
+
+def _linear(operator: Operator) -> Sequence[str]:
+    return ("linear",) if _half(operator) else ("linear.float32",)
+
+
+def _attention(operator: Operator) -> Sequence[str]:
+    return ("attention",) if _half(operator) else ("attention.float32", "attention")
+
+
+def _convolution(operator: Operator) -> Sequence[str]:
+    # PyTorch's default: convolutions of float32 run in TF32
+    return ("convolution",) if _half(operator) else ("convolution.tf32",)
+
+
+def _norm(operator: Operator) -> Sequence[str]:
+    name = operator.op.removeprefix("native_")
+    both = (f"norm.{name}", f"norm.{name}.float32")
+    return both if _half(operator) else both[::-1]
+
+
+def _copy(operator: Operator) -> Sequence[str]:
+    return ("copy.cast", "copy") if operator.dtype != operator.storage else ("copy",)
+
+
+def _pad(operator: Operator) -> Sequence[str]:
+    return ("pad.replication", "pad") if "replication" in operator.op else ("pad",)
+
+
+def _memory(operator: Operator) -> Sequence[str]:
+    return (operator.kind, "pointwise")
+
+
+_NAMES = {
+    "linear": _linear,
+    "attention": _attention,
+    "convolution": _convolution,
+    "norm": _norm,
+    "copy": _copy,
+    "pad": _pad,
+}

@@ -1,0 +1,132 @@
+"""Operators → seconds and joules by a GPU's laws: rates, host, power and the clock it allows."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kinowatt.theory.laws import ROUND, Law, larger_of, law_names, law_of, sizes_of
+from kinowatt.theory.operators import Operator
+from kinowatt.theory.power import Load, PowerLaw, balance
+from kinowatt.theory.profile import StageTime, Timed
+
+Number = Any
+TINY_S = 1e-30
+# What of an operator its joules depend on, by the beginning of its law
+_ENERGY_SIZE = {"attention": "head", "convolution": "cin", "norm": "width"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Physics:
+    """What is learned of a GPU and its software, the same for every model.
+
+    `laws` by name and `power` come from the GPU alone. `host_s`: seconds of the host for one call
+    by kind of operator, `other` for the rest. `factors`: what rows of whole videos say on top, by
+    group (see `group_of`), 1 where they say nothing.
+    """
+
+    laws: Mapping[str, Law]
+    power: PowerLaw
+    host_s: Mapping[str, float]
+    factors: Mapping[str, float] = field(default_factory=dict)
+
+
+def group_of(kind: str) -> str:
+    """The factor that an operator's seconds are multiplied with."""
+    return kind if kind in ("linear", "attention", "convolution", "norm") else "memory"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Piece:
+    """All calls of one operator at the greatest clock: seconds that stretch as the clock falls,
+    seconds that do not, dynamic joules, and the host's seconds."""
+
+    operator: Operator
+    compute_s: Number
+    memory_s: Number
+    dynamic_j: Number
+    host_s: Number
+
+
+class PhysicalClock:
+    """Times operators by a GPU's physics."""
+
+    def __init__(self, physics: Physics) -> None:
+        self.physics = physics
+
+    def piece(self, operator: Operator) -> Piece:
+        """One operator by itself; where compute and memory overlap, its seconds are shared out."""
+        law, sizes = law_of(operator, self.physics.laws), sizes_of(operator)
+        made = operator.calls + (operator.calls == 0)  # of a case that does not hold here: none
+        compute_s, memory_s = law.parts(sizes, operator.flops / made, operator.bytes / made)
+        busy_s = larger_of(compute_s, memory_s)
+        stretches = (compute_s / (busy_s + TINY_S)) ** ROUND
+        factor = self._factor(group_of(operator.kind)) * operator.calls
+        return Piece(
+            operator=operator,
+            compute_s=busy_s * stretches * factor,
+            memory_s=(busy_s * (1.0 - stretches) + law.start_s) * factor,
+            dynamic_j=self._dynamic_j(operator, sizes),
+            host_s=self._host_s(operator),
+        )
+
+    def _dynamic_j(self, operator: Operator, sizes: Mapping[str, Number]) -> Number:
+        name = next(n for n in law_names(operator) if n in self.physics.laws)
+        size = sizes.get(_ENERGY_SIZE.get(name.partition(".")[0], ""), 1.0)
+        law = self.physics.laws[name]
+        work = operator.bytes if law.rate_flops is None else operator.flops
+        group = "power.memory" if law.rate_flops is None else "power.compute"
+        return self.physics.power.dynamic_j(name, size, work) * self._factor(group)
+
+    def _host_s(self, operator: Operator) -> Number:
+        each_s = self.physics.host_s.get(operator.kind, self.physics.host_s["other"])
+        return operator.calls * each_s * self._factor("host")
+
+    def _factor(self, group: str) -> float:
+        return self.physics.factors.get(group, 1.0)
+
+    def stage(self, operators: Iterable[Operator]) -> StageTime:
+        """Passes one after another; the operators of each share the clock that the power limit
+        allows them together, and a fast pass cannot lend the host's time to a slow one."""
+        by_pass: dict[str, list[Piece]] = {}
+        for operator in operators:
+            by_pass.setdefault(operator.source, []).append(self.piece(operator))
+        device_s: Number = 0.0
+        host_s: Number = 0.0
+        latency_s: Number = 0.0
+        energy_j: Number = 0.0
+        timed: list[Timed] = []
+        for pieces in by_pass.values():
+            load = _load(pieces)
+            found = balance(load, self.physics.power)
+            device_s, host_s = device_s + found.device_s, host_s + load.host_s
+            latency_s, energy_j = latency_s + found.latency_s, energy_j + found.energy_j
+            timed += [self._timed(piece, found.clock) for piece in pieces]
+        return StageTime(
+            device_s=device_s,
+            host_s=host_s,
+            latency_s=latency_s,
+            energy_j=energy_j,
+            operators=tuple(timed),
+        )
+
+    def _timed(self, piece: Piece, clock: Number) -> Timed:
+        power = self.physics.power
+        latency_s = piece.compute_s / clock + piece.memory_s
+        cooler = 1.0 - power.clock_share + power.clock_share * clock
+        return Timed(
+            operator=piece.operator,
+            compute_s=piece.compute_s / clock,
+            memory_s=piece.memory_s,
+            latency_s=latency_s,
+            energy_j=piece.dynamic_j * cooler + power.static_w * latency_s,
+        )
+
+
+def _load(pieces: Iterable[Piece]) -> Load:
+    each = list(pieces)
+    return Load(
+        compute_s=sum(piece.compute_s for piece in each),
+        memory_s=sum(piece.memory_s for piece in each),
+        dynamic_j=sum(piece.dynamic_j for piece in each),
+        host_s=sum(piece.host_s for piece in each),
+    )

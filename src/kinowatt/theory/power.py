@@ -1,0 +1,104 @@
+"""Power by what is busy, and the clock that the power limit then allows.
+
+The limit couples the operators of a stage: cool ones lend their share to hot ones. Time and power
+are therefore solved together, in closed form.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import exp, log
+from typing import Any
+
+from kinowatt.theory.expressions import larger, smaller
+
+Number = Any
+TINY = 1e-12  # joules
+SLOWEST = 0.25  # share of the greatest clock below which no GPU is held
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PowerLaw:
+    """Watts of a GPU.
+
+    `static_w`: powered up and waiting. `limit_w`: the mean that the limit really lets through.
+    `clock_share`: how much of an operator's dynamic energy falls with the clock (its voltage falls
+    with it), the rest does not. `joules`: dynamic joules at the greatest clock by law, per FLOP or,
+    of work that only moves memory, per byte; by the size that matters (the head of attention, the
+    width of a norm), 1 where none does.
+    """
+
+    static_w: float
+    limit_w: float
+    clock_share: float
+    joules: Mapping[str, Mapping[float, float]]
+
+    def dynamic_j(self, law: str, size: Number, work: Number) -> Number:
+        """Dynamic joules of some work at the greatest clock."""
+        known = self.joules[law]
+        if len(known) == 1:
+            return work * next(iter(known.values()))
+        sizes = sorted(known)
+        values = [log(known[each]) for each in sizes]
+        return work * exp(between(log(float(size)), [log(each) for each in sizes], values))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Load:
+    """A stage at the greatest clock: seconds that stretch as the clock falls, seconds that do not,
+    dynamic joules, and seconds that the host needs for it in all."""
+
+    compute_s: Number
+    memory_s: Number
+    dynamic_j: Number
+    host_s: Number
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Balance:
+    """`clock`: share of the greatest clock; seconds and joules of the stage at it."""
+
+    clock: Number
+    device_s: Number
+    latency_s: Number
+    energy_j: Number
+
+
+def balance(load: Load, law: PowerLaw) -> Balance:
+    """The greatest clock at which a stage keeps to the power limit, and what it then takes.
+
+    x: the clock, C and M: seconds of compute and of memory, E: dynamic joules, all at the greatest
+    clock; a: `clock_share`, D: the limit less the static power. The limit is reached where
+    E (1 - a + a x) = D T. With the device as the slower part T = C/x + M, which is quadratic in x;
+    with the host as the slower part T is the host's.
+    """
+    spare_w = law.limit_w - law.static_w
+    share, joules = law.clock_share, load.dynamic_j + TINY
+    linear = joules * (1.0 - share) - spare_w * load.memory_s
+    root = (linear**2 + 4.0 * share * joules * spare_w * load.compute_s) ** 0.5
+    clock = _possible((root - linear) / (2.0 * share * joules))
+    waits = (load.compute_s / clock + load.memory_s < load.host_s) * 1
+    waiting = _possible((spare_w * load.host_s / joules - 1.0 + share) / share)
+    clock = waits * waiting + (1 - waits) * clock
+    device_s = load.compute_s / clock + load.memory_s
+    latency_s = larger(device_s, load.host_s)
+    return Balance(
+        clock=clock,
+        device_s=device_s,
+        latency_s=latency_s,
+        energy_j=load.dynamic_j * (1.0 - share + share * clock) + law.static_w * latency_s,
+    )
+
+
+def between(x: float, xs: Sequence[float], ys: Sequence[float]) -> float:
+    """The straight line between neighbours; the nearest value outside."""
+    if x <= xs[0]:
+        return ys[0]
+    for index in range(1, len(xs)):
+        if x <= xs[index]:
+            share = (x - xs[index - 1]) / (xs[index] - xs[index - 1])
+            return ys[index - 1] + share * (ys[index] - ys[index - 1])
+    return ys[-1]
+
+
+def _possible(clock: Number) -> Number:
+    return larger(smaller(clock, 1.0), SLOWEST)

@@ -1,0 +1,78 @@
+"""The clock under a power limit: against a search, and what physics asks of any answer."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kinowatt.theory.power import SLOWEST, Load, PowerLaw, balance
+
+LAW = PowerLaw(static_w=150.0, limit_w=690.0, clock_share=0.8, joules={})
+
+
+def power_w(load: Load, clock: float) -> float:
+    seconds = max(load.compute_s / clock + load.memory_s, load.host_s)
+    share = LAW.clock_share
+    return LAW.static_w + load.dynamic_j * (1 - share + share * clock) / seconds
+
+
+def searched(load: Load) -> float:
+    """The greatest clock that keeps to the limit, by halving."""
+    if power_w(load, 1.0) <= LAW.limit_w:
+        return 1.0
+    low, high = 0.0, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if power_w(load, middle) <= LAW.limit_w else (low, middle)
+    return max(low, SLOWEST)
+
+
+loads = st.builds(
+    Load,
+    compute_s=st.floats(1e-6, 1e3),
+    memory_s=st.floats(0.0, 1e3),
+    dynamic_j=st.floats(0.0, 1e6),
+    host_s=st.floats(0.0, 1e3),
+)
+
+
+@given(loads)
+def test_the_closed_form_is_what_a_search_finds(load: Load) -> None:
+    found = balance(load, LAW)
+    assert found.clock == pytest.approx(searched(load), rel=1e-6, abs=1e-9)
+    assert found.energy_j == pytest.approx(
+        power_w(load, found.clock) * found.latency_s, rel=1e-9, abs=1e-9
+    )
+
+
+@given(loads)
+def test_a_limit_costs_time_and_never_gives_any(load: Load) -> None:
+    found = balance(load, LAW)
+    assert found.latency_s >= max(load.compute_s + load.memory_s, load.host_s) * (1 - 1e-12)
+    assert SLOWEST <= found.clock <= 1
+
+
+def test_cool_work_lends_its_share_to_hot_work() -> None:
+    """Together they are faster than one after the other, each at its own limit."""
+    hot = Load(compute_s=1.0, memory_s=0.0, dynamic_j=800.0, host_s=0.0)
+    cool = Load(compute_s=0.0, memory_s=1.0, dynamic_j=300.0, host_s=0.0)
+    both = Load(compute_s=1.0, memory_s=1.0, dynamic_j=1100.0, host_s=0.0)
+    apart_s = balance(hot, LAW).latency_s + balance(cool, LAW).latency_s
+    assert balance(both, LAW).latency_s < apart_s
+    assert balance(both, LAW).clock > balance(hot, LAW).clock
+
+
+def test_a_gpu_that_waits_for_its_host_draws_less() -> None:
+    busy = balance(Load(compute_s=1.0, memory_s=0.5, dynamic_j=500.0, host_s=0.0), LAW)
+    waits = balance(Load(compute_s=1.0, memory_s=0.5, dynamic_j=500.0, host_s=3.0), LAW)
+    assert waits.latency_s == 3.0
+    assert waits.energy_j / waits.latency_s < busy.energy_j / busy.latency_s
+
+
+def test_arrays_and_numbers_are_answered_alike() -> None:
+    seconds = np.array([0.1, 1.0, 10.0])
+    many = balance(Load(compute_s=seconds, memory_s=0.2, dynamic_j=900.0, host_s=0.5), LAW)
+    for index, each in enumerate(seconds):
+        one = balance(Load(compute_s=each, memory_s=0.2, dynamic_j=900.0, host_s=0.5), LAW)
+        assert many.clock[index] == pytest.approx(one.clock)
+        assert many.energy_j[index] == pytest.approx(one.energy_j)
