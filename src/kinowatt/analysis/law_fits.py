@@ -56,10 +56,8 @@ SPECS: Mapping[str, Spec] = {
         axes=("cin", "cout", "kernel"),
     ),
     **{
-        f"norm.{op}{suffix}": Spec(
-            family="norm", ops=(op,), dtypes=dtypes, halves=_WIDE, axes=("width",)
-        )
-        for op in ("layer_norm", "rms_norm", "group_norm")
+        f"norm.{op}{suffix}": Spec(family="norm", ops=(op,), dtypes=dtypes, halves=_WIDE, axes=axes)
+        for op, axes in (("layer_norm", ("width",)), ("rms_norm", ("width",)), ("group_norm", ()))
         for suffix, dtypes in (("", HALF), (".float32", ("float32",)))
     },
     "pointwise": Spec(family="memory", ops=("add", "mul", "gelu", "silu")),

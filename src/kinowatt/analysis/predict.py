@@ -12,8 +12,9 @@ from kinowatt.facts.models import model as find_model
 from kinowatt.facts.operator_tables import operator_table
 from kinowatt.facts.profiles import profile as find_profile
 from kinowatt.theory.operators import COMPUTE_KINDS
+from kinowatt.theory.physics import timer_of
 from kinowatt.theory.predict import Estimate, Scenario, estimate, flops_by_part
-from kinowatt.theory.profile import Clock, StageTime, Timed, interval
+from kinowatt.theory.profile import StageTime, Timed, Timer, interval
 from kinowatt.theory.workload import FIELDS, make_workload
 from kinowatt.units import joules_to_wh
 from kinowatt.version import __version__
@@ -162,12 +163,12 @@ def _stages(result: Estimate) -> dict[str, dict[str, float | None]]:
 
 
 def _operators(chosen: Scenario, result: Estimate) -> dict[str, dict[str, Any]]:
-    clock = Clock(chosen.profile, chosen.gpu)
+    timer = timer_of(chosen.profile, chosen.gpu)
     by_kind: dict[str, list[Timed]] = {}
     for stage in result.stages.values():
         for item in stage.operators:
             by_kind.setdefault(item.operator.kind, []).append(item)
-    return {kind: _kind(items, clock) for kind, items in by_kind.items()}
+    return {kind: _kind(items, timer) for kind, items in by_kind.items()}
 
 
 def _calls(items: Iterable[Timed]) -> float | None:
@@ -178,7 +179,7 @@ def _calls(items: Iterable[Timed]) -> float | None:
     return float(sum(operator.calls for operator in operators))
 
 
-def _kind(items: list[Timed], clock: Clock) -> dict[str, Any]:
+def _kind(items: list[Timed], timer: Timer) -> dict[str, Any]:
     calls = _calls(items)
     latency_s = sum(item.latency_s for item in items)
     stated = [item.operator.bytes for item in items if item.operator.bytes is not None]
@@ -188,7 +189,7 @@ def _kind(items: list[Timed], clock: Clock) -> dict[str, Any]:
         "flops": sum(item.operator.flops for item in items),
         "bytes": sum(stated) if stated else None,
         "calls": calls,
-        "bound": _bound(items, latency_s, (calls or 0) * clock.profile.host_s_per_call),
+        "bound": _bound(items, latency_s, timer.calling_s(item.operator for item in items)),
     }
 
 
@@ -202,11 +203,11 @@ def _bound(items: list[Timed], latency_s: float, host_s: float) -> str:
 
 
 def _passes(chosen: Scenario, result: Estimate) -> tuple[dict[str, Any], ...]:
-    clock = Clock(chosen.profile, chosen.gpu)
+    timer = timer_of(chosen.profile, chosen.gpu)
     found = []
     for item in result.plan.passes:
         operators = [o for o in result.operators if o.source == item.name]
-        time = clock.stage(operators)
+        time = timer.stage(operators)
         symbols = {k: v for k, v in item.symbols.items() if k != "pixel_frames"}
         found.append(
             {

@@ -32,7 +32,7 @@ from kinowatt.units import joules_to_wh
 
 FOLDER = SHIPPED / "profiles"
 CORRECTED = "h100-sxm/paper-corrected"
-_TEXTS = {
+_TEXTS: dict[str, Any] = {
     "label": "the paper's published sweeps, fitted on the operators that really ran",
     "kind": "fitted",
     "stack": "2025 stack: the paper's torch and diffusers 0.34",

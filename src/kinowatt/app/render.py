@@ -12,6 +12,7 @@ from kinowatt.analysis.compare import Factor, Lever, ScalingPoint
 from kinowatt.analysis.prediction import Prediction
 from kinowatt.facts.gpus import gpu as find_gpu
 from kinowatt.facts.models import model as find_model
+from kinowatt.facts.profiles import GpuProfile
 from kinowatt.facts.profiles import profile as find_profile
 from kinowatt.facts.tables import tasks
 from kinowatt.units import (
@@ -172,22 +173,48 @@ def explanation(found: Prediction) -> None:
         )
     out = console()
     out.print(table)
+    effective = found.workload["effective"]
+    out.print(
+        f"{_by_physics(profile) if profile.physics else _by_shares(profile)}"
+        f"  once per video on the host: {profile.host_s_per_video:.3g} s\n"
+        f"latency = sum of stages = {found.latency_s:.3f} s\n"
+        f"GPU energy = {found.energy_wh['gpu']:.4f} Wh\n"
+        f"tokens = {effective['tokens']:g} from {effective['latent_frames']:g} latent frames of "
+        f"{effective['height_px']}x{effective['width_px']} pixels\n"
+        f"profile {found.profile}: {found.provenance['data']}"
+    )
+
+
+def _by_shares(profile: GpuProfile) -> str:
     shares = ", ".join(f"{kind} {share:.3g}" for kind, share in profile.efficiency.items())
     moved = ", ".join(f"{kind} {share:.3g}" for kind, share in profile.bandwidth.items()) or "none"
     watts = ", ".join(f"{kind} {power:.0f} W" for kind, power in profile.power_w.items())
-    effective = found.workload["effective"]
-    out.print(
+    return (
         "seconds of an operator = max(FLOPs / (share x dense peak), bytes / (share x bandwidth))\n"
         f"  shares of the dense peak: {shares}; of the bandwidth: {moved}\n"
         "seconds of a pass = max(sum over its operators, calls x host seconds per call "
         f"= {profile.host_s_per_call * 1e6:g} us)\n"
-        f"  once per video on the host: {profile.host_s_per_video:.3g} s\n"
-        f"latency = sum of stages = {found.latency_s:.3f} s\n"
-        f"GPU energy = sum of seconds x watts by what is busy = {found.energy_wh['gpu']:.4f} Wh\n"
-        f"  {watts}\n"
-        f"tokens = {effective['tokens']:g} from {effective['latent_frames']:g} latent frames of "
-        f"{effective['height_px']}x{effective['width_px']} pixels\n"
-        f"profile {found.profile}: {found.provenance['data']}"
+        f"energy = sum of seconds x watts by what is busy: {watts}\n"
+    )
+
+
+def _by_physics(profile: GpuProfile) -> str:
+    """The laws of a learned profile that matter most, and how the power limit couples them."""
+    assert profile.physics is not None
+    laws, power, host = (profile.physics[name] for name in ("laws", "power", "host_s"))
+    rates = ", ".join(
+        f"{name} {law['rate_flops'] / 1e12:.0f} TFLOP/s"
+        for name, law in laws.items()
+        if law.get("rate_flops")
+    )
+    moved = f"{laws['pointwise']['bandwidth_bytes_per_s'] / 1e12:.2f} TB/s"
+    calls = ", ".join(f"{kind} {1e6 * seconds:.0f} us" for kind, seconds in host.items())
+    return (
+        "seconds of an operator = start + the larger of FLOPs / rate and bytes / bandwidth, less\n"
+        f"  at small sizes; at the greatest clock: {rates}; pointwise {moved}\n"
+        "the clock of a pass is the greatest at which its operators together keep to "
+        f"{power['limit_w']:.0f} W, {power['static_w']:.0f} W of them static\n"
+        f"seconds of a pass = max(device, sum of calls x host seconds: {calls})\n"
     )
 
 

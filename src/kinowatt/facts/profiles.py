@@ -1,4 +1,8 @@
-"""GPU profiles: what calibration learned of a GPU and a software stack, one TOML file each."""
+"""GPU profiles: what calibration learned of a GPU and a software stack, one file each.
+
+Published, fitted and datasheet profiles are TOML with shares of peaks; learned ones are JSON with
+the physics of a GPU (`facts/learned.py`).
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,9 +12,11 @@ from typing import Any
 
 from kinowatt.errors import FactsError, InputError, unknown_name
 from kinowatt.facts.gpus import GpuSpec, gpus
+from kinowatt.facts.learned import read_learned
 from kinowatt.facts.loading import SHIPPED, number, read_toml, toml_place, user_folder
 
 LEVELS = ("80", "95")
+LEARNED = ".json"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -22,7 +28,7 @@ class GpuProfile:
     every memory-bound kind, or a kind of its own; empty where bytes are not modelled.
     `power_w` by kind, `memory` and `host`. `spread`: measured over predicted at the ends of the 80
     and 95% interval, for the models it was fitted on (`seen`) and for others (`unseen`), by
-    quantity (`latency`, `energy`).
+    quantity (`latency`, `energy`). `physics`: of a learned profile, instead of the shares.
     """
 
     name: str
@@ -40,18 +46,20 @@ class GpuProfile:
     seen: tuple[str, ...]
     spread: Mapping[str, Mapping[str, Mapping[str, tuple[float, float]]]]
     warning: str
+    physics: Mapping[str, Any] | None = None
 
 
 @lru_cache(maxsize=1)
 def profile_files() -> Mapping[str, Path]:
-    """Profile files by `GPU/STACK`; a user's KINOWATT_FACTS/profiles/GPU/STACK.toml are added."""
+    """Profile files by `GPU/STACK`; those in a user's KINOWATT_FACTS/profiles/GPU are added."""
     folders = [SHIPPED / "profiles"]
     if (user := user_folder()) is not None:
         folders.append(user / "profiles")
     return {
         f"{path.parent.name}/{path.stem}": path
         for folder in folders
-        for path in sorted(folder.glob("*/*.toml"))
+        for path in sorted(folder.glob("*/*"))
+        if path.suffix in (".toml", LEARNED)
     }
 
 
@@ -89,8 +97,12 @@ def _load(name: str, gpu_name: str) -> GpuProfile:
 
 def read_profile(path: Path, name: str, gpu: GpuSpec) -> GpuProfile:
     """Parses one profile file for a GPU; powers of the datasheet profile scale with its limit."""
-    raw = read_toml(path)
-    _check(path, raw)
+    if path.suffix == LEARNED:
+        raw = {"efficiency": {}, "power_w": {}, **read_learned(path)}
+        raw["host"] = {"seconds_per_call": 0.0, **raw["host"]}
+    else:
+        raw = read_toml(path)
+        _check(path, raw)
     try:
         return GpuProfile(
             name=name,
@@ -108,6 +120,7 @@ def read_profile(path: Path, name: str, gpu: GpuSpec) -> GpuProfile:
             seen=tuple(raw.get("seen", ())),
             spread=_spread(raw["spread"], path.name),
             warning=raw.get("warning", ""),
+            physics=raw.get("physics"),
         )
     except KeyError as error:
         raise FactsError(f"{path.name}: field {error} is missing") from None

@@ -99,8 +99,13 @@ def sizes_of(operator: Operator) -> dict[str, Number]:
         return {"cin": cin, "cout": cout, "kernel": d["kernel"], "outputs": d["voxels"] * cout}
     width = d.get("row", 1)
     made = operator.calls + (operator.calls == 0)
-    elements = (operator.bytes or 0.0) / made / 2 / ITEM_BYTES.get(operator.dtype, 4)
+    elements = bytes_of(operator) / made / 2 / ITEM_BYTES.get(operator.dtype, 4)
     return {"width": width, "rows": larger(elements / width, 1.0)}
+
+
+def bytes_of(operator: Operator) -> Number:
+    """Bytes of all calls; 0 of a published model that states none."""
+    return 0.0 if operator.bytes is None else operator.bytes
 
 
 def _half(operator: Operator) -> bool:

@@ -1,13 +1,24 @@
 """Operators → seconds and joules by a GPU's laws: rates, host, power and the clock it allows."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from kinowatt.theory.laws import ROUND, Law, larger_of, law_names, law_of, sizes_of
+from kinowatt.facts.gpus import GpuSpec
+from kinowatt.facts.profiles import GpuProfile
+from kinowatt.theory.laws import (
+    ROUND,
+    Anchor,
+    Law,
+    bytes_of,
+    larger_of,
+    law_names,
+    law_of,
+    sizes_of,
+)
 from kinowatt.theory.operators import Operator
 from kinowatt.theory.power import Load, PowerLaw, balance
-from kinowatt.theory.profile import StageTime, Timed
+from kinowatt.theory.profile import Clock, StageTime, Timed, Timer
 
 Number = Any
 TINY_S = 1e-30
@@ -57,7 +68,7 @@ class PhysicalClock:
         """One operator by itself; where compute and memory overlap, its seconds are shared out."""
         law, sizes = law_of(operator, self.physics.laws), sizes_of(operator)
         made = operator.calls + (operator.calls == 0)  # of a case that does not hold here: none
-        compute_s, memory_s = law.parts(sizes, operator.flops / made, operator.bytes / made)
+        compute_s, memory_s = law.parts(sizes, operator.flops / made, bytes_of(operator) / made)
         busy_s = larger_of(compute_s, memory_s)
         stretches = (compute_s / (busy_s + TINY_S)) ** ROUND
         factor = self._factor(group_of(operator.kind)) * operator.calls
@@ -73,13 +84,21 @@ class PhysicalClock:
         name = next(n for n in law_names(operator) if n in self.physics.laws)
         size = sizes.get(_ENERGY_SIZE.get(name.partition(".")[0], ""), 1.0)
         law = self.physics.laws[name]
-        work = operator.bytes if law.rate_flops is None else operator.flops
+        work = bytes_of(operator) if law.rate_flops is None else operator.flops
         group = "power.memory" if law.rate_flops is None else "power.compute"
         return self.physics.power.dynamic_j(name, size, work) * self._factor(group)
 
     def _host_s(self, operator: Operator) -> Number:
         each_s = self.physics.host_s.get(operator.kind, self.physics.host_s["other"])
         return operator.calls * each_s * self._factor("host")
+
+    def calling_s(self, operators: Iterable[Operator]) -> Number:
+        """Seconds that the host needs to call operators."""
+        return sum(self._host_s(operator) for operator in operators)
+
+    def waiting_w(self) -> float:
+        """Watts of the GPU while it waits."""
+        return self.physics.power.static_w
 
     def _factor(self, group: str) -> float:
         return self.physics.factors.get(group, 1.0)
@@ -130,3 +149,57 @@ def _load(pieces: Iterable[Piece]) -> Load:
         dynamic_j=sum(piece.dynamic_j for piece in each),
         host_s=sum(piece.host_s for piece in each),
     )
+
+
+def physics_of(raw: Mapping[str, Any]) -> Physics:
+    """Physics out of a learned profile's table, which its reader has checked."""
+    power = dict(raw["power"])
+    joules = {
+        law: {float(size): value for size, value in by_size.items()}
+        for law, by_size in power.pop("joules").items()
+    }
+    return Physics(
+        laws={name: _law(law) for name, law in raw["laws"].items()},
+        power=PowerLaw(**power, joules=joules),
+        host_s=raw["host_s"],
+        factors=raw.get("factors", {}),
+    )
+
+
+def _law(raw: Mapping[str, Any]) -> Law:
+    anchors = [Anchor(at=tuple(found[:-1]), excess=found[-1]) for found in raw.get("anchors", ())]
+    return Law(
+        rate_flops=raw.get("rate_flops"),
+        bandwidth_bytes_per_s=raw["bandwidth_bytes_per_s"],
+        start_s=raw["start_s"],
+        halves=raw.get("halves", {}),
+        axes=tuple(raw.get("axes", ())),
+        anchors=tuple(anchors),
+    )
+
+
+def table_of(physics: Physics) -> dict[str, Any]:
+    """The table of a profile's file that `physics_of` reads."""
+    laws = {}
+    for name, law in physics.laws.items():
+        values = asdict(law)
+        values["anchors"] = [[*anchor.at, anchor.excess] for anchor in law.anchors]
+        laws[name] = values
+    power = asdict(physics.power)
+    power["joules"] = {
+        law: {f"{size:g}": value for size, value in by_size.items()}
+        for law, by_size in physics.power.joules.items()
+    }
+    return {
+        "laws": laws,
+        "power": power,
+        "host_s": dict(physics.host_s),
+        "factors": dict(physics.factors),
+    }
+
+
+def timer_of(profile: GpuProfile, gpu: GpuSpec) -> Timer:
+    """What times operators by a profile: the laws of a learned one, else shares of the peaks."""
+    if profile.physics is None:
+        return Clock(profile, gpu)
+    return PhysicalClock(physics_of(profile.physics))

@@ -10,7 +10,8 @@ from kinowatt.facts.profiles import GpuProfile
 from kinowatt.theory.memory import Memory, peak_memory
 from kinowatt.theory.operators import Operator
 from kinowatt.theory.passes import Tables, plan_operators
-from kinowatt.theory.profile import Clock, StageTime
+from kinowatt.theory.physics import timer_of
+from kinowatt.theory.profile import StageTime, after_work
 from kinowatt.theory.recipe import Plan, plan
 from kinowatt.theory.transforms import apply
 from kinowatt.theory.workload import Workload
@@ -53,12 +54,12 @@ def estimate(scenario: Scenario, tables: Tables) -> Estimate:
     resolved = plan(model, workload, scenario.recipe, scenario.tiling)
     operators = plan_operators(model, workload, resolved, tables)
     operators = apply(operators, scenario.what_if)
-    clock = Clock(scenario.profile, scenario.gpu)
+    timer = timer_of(scenario.profile, scenario.gpu)
     by_stage: dict[str, list[Operator]] = {stage: [] for stage in STAGES}
     for operator in operators:
         by_stage.setdefault(operator.stage, []).append(operator)
-    stages = {stage: clock.stage(items) for stage, items in by_stage.items()}
-    stages["other"] = _joined(stages["other"], clock.host())
+    stages = {stage: timer.stage(items) for stage, items in by_stage.items()}
+    stages["other"] = _joined(stages["other"], after_work(timer, scenario.profile))
     memory = None
     if model.form != "paper":
         memory = peak_memory(model, resolved, tables, scenario.offload)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from kinowatt.errors import InputError
 from kinowatt.facts.gpus import GpuSpec
@@ -38,8 +38,33 @@ class StageTime:
     operators: tuple[Timed, ...]
 
 
+class Timer(Protocol):
+    """What times operators on one GPU by one profile."""
+
+    def stage(self, operators: Iterable[Operator]) -> StageTime:
+        """Operators run one after another, pass by pass."""
+
+    def calling_s(self, operators: Iterable[Operator]) -> Number:
+        """Seconds that the host needs to call operators."""
+
+    def waiting_w(self) -> float:
+        """Watts of the GPU while it waits."""
+
+
+def after_work(timer: Timer, profile: GpuProfile) -> StageTime:
+    """What the host does once per video besides calling operators."""
+    seconds = profile.host_s_per_video
+    return StageTime(
+        device_s=0.0,
+        host_s=seconds,
+        latency_s=seconds,
+        energy_j=seconds * timer.waiting_w(),
+        operators=(),
+    )
+
+
 class Clock:
-    """Times operators on one GPU by one profile."""
+    """Times operators by shares of a GPU's peaks."""
 
     def __init__(self, profile: GpuProfile, gpu: GpuSpec) -> None:
         self.profile = profile
@@ -109,7 +134,7 @@ class Clock:
             by_pass.setdefault(item.operator.source, []).append(item)
         for items in by_pass.values():
             device_s = sum(item.latency_s for item in items)
-            host_s = sum(item.operator.calls for item in items) * self.profile.host_s_per_call
+            host_s = self.calling_s(item.operator for item in items)
             latency = latency + larger(device_s, host_s)
             device, host = device + device_s, host + host_s
         energy = sum(item.energy_j for item in timed)
@@ -118,16 +143,13 @@ class Clock:
             device_s=device, host_s=host, latency_s=latency, energy_j=energy, operators=timed
         )
 
-    def host(self) -> StageTime:
-        """What the host does once per video besides calling operators."""
-        seconds = self.profile.host_s_per_video
-        return StageTime(
-            device_s=0.0,
-            host_s=seconds,
-            latency_s=seconds,
-            energy_j=seconds * self.profile.power_w["host"],
-            operators=(),
-        )
+    def calling_s(self, operators: Iterable[Operator]) -> Number:
+        """Seconds that the host needs to call operators."""
+        return sum(operator.calls for operator in operators) * self.profile.host_s_per_call
+
+    def waiting_w(self) -> float:
+        """Watts of the GPU while it waits."""
+        return self.profile.power_w["host"]
 
 
 def interval(

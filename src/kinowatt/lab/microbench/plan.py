@@ -92,6 +92,7 @@ SUSTAINED = (
     memory("add", 2**28),
     norm("layer_norm", 3072),
     norm("layer_norm", 64),
+    norm("group_norm", 2**20, rows=32),
     linear(1024, 1536, 1536),
 )
 LOADED = (LARGE, attention(128, 4096), memory("add", 2**26))
