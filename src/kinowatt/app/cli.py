@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from kinowatt.app.learn_commands import calibrate
 from kinowatt.app.measure_commands import doctor, measure, microbench
 from kinowatt.app.options import (
     answer,
@@ -26,6 +27,7 @@ SECTIONS = {
     "Predict": ("predict", "compare", "scaling", "levers"),
     "Facts": ("models", "gpus", "grids", "profiles", "roofline", "trace"),
     "Measure": ("doctor", "measure", "microbench"),
+    "Learn": ("calibrate",),
     "Paper": ("reproduce",),
 }
 
@@ -56,12 +58,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         _fail(str(error), 2)
     except click.ClickException as error:
         _fail(error.format_message(), 2)
+    except BrokenPipeError:  # an OSError, so before those
+        sys.exit(0)
     except (KinowattError, OSError) as error:
         _fail(str(error), 1)
     except (KeyboardInterrupt, click.exceptions.Abort):
         _fail("interrupted", 1)
-    except BrokenPipeError:
-        sys.exit(0)
 
 
 def _fail(message: str, code: int) -> None:
@@ -251,5 +253,5 @@ def _summary(summary: dict[str, Any]) -> None:
     to.reproduction(summary)
 
 
-for _command in (doctor, measure, microbench):
+for _command in (doctor, measure, microbench, calibrate):
     cli.add_command(_command)

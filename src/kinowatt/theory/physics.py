@@ -16,7 +16,7 @@ from kinowatt.theory.laws import (
     law_of,
     sizes_of,
 )
-from kinowatt.theory.operators import Operator
+from kinowatt.theory.operators import COMPUTE_KINDS, Operator
 from kinowatt.theory.power import Load, PowerLaw, balance
 from kinowatt.theory.profile import Clock, StageTime, Timed, Timer
 
@@ -44,6 +44,11 @@ class Physics:
 def group_of(kind: str) -> str:
     """The factor that an operator's seconds are multiplied with."""
     return kind if kind in ("linear", "attention", "convolution", "norm") else "memory"
+
+
+def power_group_of(kind: str) -> str:
+    """The factor that an operator's joules are multiplied with."""
+    return "power.compute" if kind in COMPUTE_KINDS else "power.memory"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,8 +90,8 @@ class PhysicalClock:
         size = sizes.get(_ENERGY_SIZE.get(name.partition(".")[0], ""), 1.0)
         law = self.physics.laws[name]
         work = bytes_of(operator) if law.rate_flops is None else operator.flops
-        group = "power.memory" if law.rate_flops is None else "power.compute"
-        return self.physics.power.dynamic_j(name, size, work) * self._factor(group)
+        joules = self.physics.power.dynamic_j(name, size, work)
+        return joules * self._factor(power_group_of(operator.kind))
 
     def _host_s(self, operator: Operator) -> Number:
         each_s = self.physics.host_s.get(operator.kind, self.physics.host_s["other"])

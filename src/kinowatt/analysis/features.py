@@ -1,0 +1,123 @@
+"""Measured rows as sums over their operators, so that a fit need not look at operators again."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kinowatt.analysis.predict import scenario
+from kinowatt.errors import require_extra
+from kinowatt.facts.operator_tables import operator_table
+from kinowatt.theory.passes import plan_operators
+from kinowatt.theory.physics import PhysicalClock, Physics, group_of, power_group_of
+from kinowatt.theory.power import Balance, Load, balance
+from kinowatt.theory.recipe import plan
+from kinowatt.theory.workload import FIELDS
+
+Row = Mapping[str, Any]
+TIME_GROUPS = ("linear", "attention", "convolution", "norm", "memory")
+POWER_GROUPS = ("power.compute", "power.memory")
+GROUPS = (*TIME_GROUPS, *POWER_GROUPS, "host")
+STAGES = ("text_encoder", "denoiser", "vae_decoder")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Features:
+    """One line a pass of a row: seconds and joules by group, and which row and stage it is of.
+
+    `compute_s`, `memory_s`: (lines, time groups) at the greatest clock. `dynamic_j`: (lines, power
+    groups). `host_s`: (lines). `place`: index of row and stage of each line.
+    """
+
+    rows: tuple[Row, ...]
+    compute_s: Any
+    memory_s: Any
+    dynamic_j: Any
+    host_s: Any
+    place: Any
+
+    def stages(self, physics: Physics, factors: Mapping[str, float]) -> tuple[Any, Any]:
+        """Seconds and joules by (row, stage) with other factors than those of `physics`."""
+        np: Any = require_extra("learn", "numpy")
+        found = self._balanced(physics, factors, np)
+        size = len(self.rows) * len(STAGES)
+        seconds = np.bincount(self.place, found.latency_s, size)
+        joules = np.bincount(self.place, found.energy_j, size)
+        return seconds.reshape(-1, len(STAGES)), joules.reshape(-1, len(STAGES))
+
+    def _balanced(self, physics: Physics, factors: Mapping[str, float], np: Any) -> Balance:
+        time, power = (
+            np.array([factors.get(group, 1.0) for group in groups])
+            for groups in (TIME_GROUPS, POWER_GROUPS)
+        )
+        load = Load(
+            compute_s=self.compute_s @ time,
+            memory_s=self.memory_s @ time,
+            dynamic_j=self.dynamic_j @ power,
+            host_s=self.host_s * factors.get("host", 1.0),
+        )
+        return balance(load, physics.power)
+
+    def only(self, keep: Sequence[int]) -> "Features":
+        """The lines of some rows, in the order given."""
+        np: Any = require_extra("learn", "numpy")
+        n = len(STAGES)
+        new = {old: index for index, old in enumerate(keep)}
+        lines = [i for i, place in enumerate(self.place) if place // n in new]
+        place = np.array([new[self.place[i] // n] * n + self.place[i] % n for i in lines])
+        return Features(
+            rows=tuple(self.rows[i] for i in keep),
+            compute_s=self.compute_s[lines],
+            memory_s=self.memory_s[lines],
+            dynamic_j=self.dynamic_j[lines],
+            host_s=self.host_s[lines],
+            place=place,
+        )
+
+
+def features(rows: Sequence[Row], physics: Physics) -> Features:
+    """Sums over the operators of each row's passes, by the laws of `physics` without its factors."""
+    np: Any = require_extra("learn", "numpy")
+    timer = PhysicalClock(Physics(laws=physics.laws, power=physics.power, host_s=physics.host_s))
+    lines: dict[tuple[int, str], dict[str, Any]] = {}
+    for index, row in enumerate(rows):
+        for operator in _operators(row):
+            if operator.stage not in STAGES or not operator.calls:
+                continue
+            line = lines.setdefault((index, operator.source), _empty(index, operator.stage))
+            piece = timer.piece(operator)
+            group = TIME_GROUPS.index(group_of(operator.kind))
+            line["compute_s"][group] += piece.compute_s
+            line["memory_s"][group] += piece.memory_s
+            line["dynamic_j"][POWER_GROUPS.index(power_group_of(operator.kind))] += piece.dynamic_j
+            line["host_s"] += piece.host_s
+    columns = {
+        name: np.array([line[name] for line in lines.values()])
+        for name in ("compute_s", "memory_s", "dynamic_j", "host_s", "place")
+    }
+    return Features(rows=tuple(rows), **columns)
+
+
+def _empty(index: int, stage: str) -> dict[str, Any]:
+    return {
+        "compute_s": [0.0] * len(TIME_GROUPS),
+        "memory_s": [0.0] * len(TIME_GROUPS),
+        "dynamic_j": [0.0] * len(POWER_GROUPS),
+        "host_s": 0.0,
+        "place": index * len(STAGES) + STAGES.index(stage),
+    }
+
+
+def _operators(row: Row) -> Any:
+    """What the row's pipeline ran, by its workload and the conditions that change it."""
+    asked = {name: row["workload"][name] for name in FIELDS if name in row["workload"]}
+    conditions = row["conditions"]
+    chosen = scenario(
+        row["model"],
+        row["gpu"],
+        recipe=row["recipe"],
+        tiling=conditions.get("tiling"),
+        offload=conditions.get("offload", "none"),
+        **asked,
+    )
+    resolved = plan(chosen.model, chosen.workload, chosen.recipe, chosen.tiling)
+    return plan_operators(chosen.model, chosen.workload, resolved, operator_table)

@@ -1,0 +1,60 @@
+"""`kinowatt calibrate` as a user calls it, on committed rows."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import kinowatt
+from kinowatt.app.cli import main
+
+BENCH = "data/microbench/h100-sxm.json"
+
+
+def test_a_profile_is_written_and_predicts(
+    root: Path, user_facts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = user_facts / "profiles" / "h100-sxm" / "mine.json"
+    rows = root / "data/measurements/h100-sxm.jsonl"
+    main(["calibrate", "--microbench", str(root / BENCH), "--rows", str(rows), "-o", str(output)])
+    shown = capsys.readouterr().out
+    assert "h100-sxm, torch 2.11.0+cu130" in shown
+    assert "host" in shown
+    assert "not determined by rows" in shown
+    found = kinowatt.predict("cogvideox-5b", profile="mine")
+    assert found.profile == "h100-sxm/mine"
+    assert found.latency_s == pytest.approx(97.0, rel=0.1)  # measured
+
+
+def test_json_is_the_profile(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["calibrate", "--microbench", str(root / BENCH), "--json"])
+    profile = json.loads(capsys.readouterr().out)
+    assert profile["kind"] == "learned"
+    assert profile["seen"] == []
+    assert {"laws", "power", "host_s", "factors"} == set(profile["physics"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--microbench", "nothere.json"], "nothere.json"),
+        (["--microbench", BENCH, "-o", "profile.toml"], "a profile is a .json file"),
+        (["--microbench", "data/measurements/h100-sxm.jsonl"], "h100-sxm.jsonl"),
+        (["--microbench", BENCH, "--rows", "data/memory/h100-sxm.jsonl"], "h100-sxm.jsonl:1"),
+        ([], "microbench"),
+    ],
+)
+def test_bad_input_is_one_line(
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+) -> None:
+    monkeypatch.chdir(root)
+    with pytest.raises(SystemExit) as ended:
+        main(["calibrate", *arguments])
+    told = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert message in told
+    assert told.count("\n") == 1
