@@ -1,6 +1,7 @@
 """`kinowatt calibrate` as a user calls it, on committed rows."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,10 @@ BENCH = "data/microbench/h100-sxm.json"
 
 
 def test_a_profile_is_written_and_predicts(
-    root: Path, user_facts: Path, capsys: pytest.CaptureFixture[str]
+    root: Path,
+    user_facts: Path,
+    forget: Callable[[], None],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     output = user_facts / "profiles" / "h100-sxm" / "mine.json"
     rows = root / "data/measurements/h100-sxm.jsonl"
@@ -21,6 +25,7 @@ def test_a_profile_is_written_and_predicts(
     assert "h100-sxm, torch 2.11.0+cu130" in shown
     assert "host" in shown
     assert "not determined by rows" in shown
+    forget()  # a new process would look again
     found = kinowatt.predict("cogvideox-5b", profile="mine")
     assert found.profile == "h100-sxm/mine"
     assert found.latency_s == pytest.approx(97.0, rel=0.1)  # measured
