@@ -13,6 +13,7 @@ Point = Mapping[str, Any]
 SOFT = 0.05  # relative error from which a point counts as an outlier
 DRAWN = 0.02  # pull towards the first guess, for constants of which the points say nothing
 ROUNDS = 3
+VARIED = 4.0
 LONG_S = 2e-4
 SMALL = 8.0  # a size so much below the usual one is where half the rate is lost, at first
 
@@ -56,10 +57,14 @@ SPECS: Mapping[str, Spec] = {
         axes=("cin", "cout", "kernel"),
     ),
     **{
-        f"norm.{op}{suffix}": Spec(family="norm", ops=(op,), dtypes=dtypes, halves=_WIDE, axes=axes)
-        for op, axes in (("layer_norm", ("width",)), ("rms_norm", ("width",)), ("group_norm", ()))
+        f"norm.{op}{suffix}": Spec(
+            family="norm", ops=(op,), dtypes=dtypes, halves=_WIDE, axes=("width",)
+        )
+        for op in ("layer_norm", "rms_norm")
         for suffix, dtypes in (("", HALF), (".float32", ("float32",)))
     },
+    # A group is one block of threads: few groups leave the GPU idle, however long they are
+    "norm.group_norm": Spec(family="norm", ops=("group_norm",), halves=("rows",)),
     "pointwise": Spec(family="memory", ops=("add", "mul", "gelu", "silu")),
     "copy": Spec(family="memory", ops=("heads", "cat", "clone")),
     "copy.cast": Spec(family="memory", ops=("to_float32", "to_bfloat16")),
@@ -81,7 +86,7 @@ def fit_laws(points: Sequence[Point], max_clock_mhz: float) -> dict[str, Law]:
     for name, spec in SPECS.items():
         samples = [_sample(p, max_clock_mhz) for p in points if spec.takes(p)]
         if samples:
-            found[name] = _fit(spec, samples)
+            found[name] = _fit(_knowable(spec, samples), samples)
     missing = [n for n in ("linear", "attention", "convolution", "pointwise") if n not in found]
     if missing:
         raise InputError(f"the microbench has no points for {', '.join(missing)}: take it again")
@@ -128,6 +133,14 @@ _SIZES: Mapping[str, Callable[[Mapping[str, int]], dict[str, float]]] = {
     "memory": lambda p: {"width": 1, "rows": p["elements"]},
     "norm": lambda p: {"width": p["width"], "rows": p["rows"]},
 }
+
+
+def _knowable(spec: Spec, samples: Sequence[Sample]) -> Spec:
+    """Without the rows of a norm where every point has as many elements: wide is then few."""
+    moved = [sample.bytes for sample in samples]
+    if "width" in spec.halves and max(moved) < VARIED * min(moved):
+        return replace(spec, halves=("width",))
+    return spec
 
 
 def _fit(spec: Spec, samples: Sequence[Sample]) -> Law:

@@ -26,7 +26,6 @@ LIKE = {
     "norm.layer_norm.float32": "norm.layer_norm",
     "norm.rms_norm": "norm.layer_norm",
     "norm.rms_norm.float32": "norm.layer_norm",
-    "norm.group_norm.float32": "norm.group_norm",
 }
 FEWEST = 6
 STATIC_W, CLOCK_SHARE = 140.0, 0.7  # where the search begins

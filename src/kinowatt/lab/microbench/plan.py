@@ -146,7 +146,9 @@ def _refinements() -> Iterator[Point]:
     )
     yield memory("mul", 2**25, "float64")
     yield from (norm("layer_norm", w, "float32") for w in NORM_WIDTHS[3:])
-    yield from (norm("layer_norm", w, elements=2**20) for w in (64, 1536, 3072))
+    for op in ("layer_norm", "rms_norm"):
+        yield from (norm(op, w, elements=e) for w in (64, 1536, 3072) for e in (2**20, 2**23))
+    yield from (norm("layer_norm", w, "float32", elements=2**23) for w in (1536, 5120))
     yield from (norm("vector_norm", w, "float32") for w in (96, 192, 384))
     yield from (norm("softmax", w, d) for w in (77, 1024) for d in ("bfloat16", "float32"))
     for backend in BACKENDS:
