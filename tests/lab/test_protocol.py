@@ -86,11 +86,10 @@ def test_sampled_composes_what_full_measures(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(sampled, "WHOLE_WINDOWS", 1)
     one = session("cogvideox-2b")
     try:
-        asked = size(one, steps=900, isolate=False)
+        asked = size(one, steps=900)
         composed = one.measure({**asked, "protocol": "sampled"})
-        whole = one.measure(
-            {**asked, "protocol": "full", "runs": 1, "warmup": 1, "warmup_steps": 2}
-        )
+        once = {"runs": 1, "warmup": 1, "warmup_steps": 2, "isolate": False}
+        whole = one.measure({**asked, "protocol": "full", **once})
     finally:
         one.close()
     rule = composed["conditions"]["composed"]
@@ -140,6 +139,7 @@ def test_bad_requests_are_one_line() -> None:
         for request, part in (
             ({"protocol": "fast"}, "one of: full, sampled"),
             ({"runs": 0}, "runs must be from 1"),
+            ({"protocol": "sampled", "runs": 3}, "protocol sampled takes no runs"),
             ({"framse": 3}, "did you mean 'frames'"),
         ):
             with pytest.raises(InputError, match=part):

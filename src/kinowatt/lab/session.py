@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from kinowatt.errors import unknown_name
+from kinowatt.errors import InputError, unknown_name
 from kinowatt.facts.models import model
 from kinowatt.lab.assemble import row
 from kinowatt.lab.bench import Bench
@@ -38,7 +38,7 @@ class Session:
         options = {f.name: values.pop(f.name) for f in fields(FullOptions) if f.name in values}
         video = VideoRequest.of(model(self.built.spec.name), **values)
         if protocol == "sampled":
-            outcome = measure_sampled(self.built, video, self.bench, **_only_idle(options))
+            outcome = measure_sampled(self.built, video, self.bench, **_of_sampled(options))
         else:
             outcome = measure_full(self.built, video, self.bench, FullOptions(**options))
         return row(self.built, video, self.bench, outcome)
@@ -49,8 +49,15 @@ class Session:
             self.bench.sampler.release()
 
 
-def _only_idle(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if name == "idle_s"}
+def _of_sampled(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that `sampled` has; an `InputError` for those that only `full` can follow."""
+    others = sorted(set(options) - {"idle_s"})
+    if others:
+        raise InputError(
+            f"protocol sampled takes no {', '.join(others)}: it repeats until the GPU is steady;"
+            " they belong to protocol full"
+        )
+    return dict(options)
 
 
 def open_session(key: Mapping[str, Any], emit: Emit) -> Session:
