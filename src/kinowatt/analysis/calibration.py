@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kinowatt.analysis.predict import scenario
-from kinowatt.analysis.rows import SWEEPS, WAN, PaperRow, cross_model_rows, paper_rows
+from kinowatt.analysis.rows import SWEEPS, WAN, PaperRow, Point, cross_model_rows, paper_rows
 from kinowatt.errors import require_extra
 from kinowatt.facts.operator_tables import operator_table
 from kinowatt.facts.profiles import GpuProfile
@@ -40,7 +40,7 @@ class Fitted:
     power_w: Mapping[str, float]
 
 
-def predicted(rows: Sequence[PaperRow], profile: GpuProfile) -> Estimate:
+def predicted(rows: Sequence[Point], profile: GpuProfile) -> Estimate:
     """All rows in one evaluation, as arrays."""
     numpy: Any = require_extra("learn", "numpy")
     chosen = scenario(WAN, "h100-sxm", preset="paper", profile="paper")

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import fmean, stdev
+from typing import Protocol
 
 from kinowatt.facts.data import data_path
 from kinowatt.facts.loading import Row, number, read_csv
@@ -26,6 +27,19 @@ _NEEDED = (
     "warmup_script",
     "runs_script",
 )
+
+
+class Point(Protocol):
+    """A setting of WAN2.1-T2V-1.3B that can be predicted, whoever measured it."""
+
+    @property
+    def height_px(self) -> int: ...
+    @property
+    def width_px(self) -> int: ...
+    @property
+    def frames(self) -> int: ...
+    @property
+    def steps(self) -> int: ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -196,6 +210,7 @@ __all__ = [
     "WAN",
     "ModelRow",
     "PaperRow",
+    "Point",
     "cross_model_rows",
     "max_abs_pct",
     "mean_abs_pct",

@@ -241,9 +241,9 @@ def trace(target: str, name: str | None, json_: bool) -> None:
 @as_json
 def reproduce(out: str, json_: bool) -> None:
     """Every table and figure of the paper, as published, recomputed and corrected."""
-    from kinowatt.report.build import build
+    from kinowatt.app.reproducing import run
 
-    summary = build(out, progress=lambda text: click.echo(text, err=True))
+    summary = run(out, progress=lambda text: click.echo(text, err=True))
     answer(summary, json_, lambda: _summary(summary))
 
 

@@ -14,3 +14,11 @@ def data_path(name: str) -> Path:
         if (folder / name).is_file():
             return folder / name
     raise FactsError(f"{name}: no such data file in this installation")
+
+
+def data_folder(name: str) -> Path:
+    """The path of a data folder such as `measurements`; `FactsError` if it is nowhere."""
+    for folder in (_CHECKOUT, _PACKAGED):
+        if (folder / name).is_dir():
+            return folder / name
+    raise FactsError(f"{name}: no such data folder in this installation")

@@ -87,7 +87,7 @@ def read_rows(path: str | Path) -> tuple[list[Measurement], list[Problem]]:
     """All rows that can be read, and a problem for each line that is none."""
     rows: list[Measurement] = []
     problems: list[Problem] = []
-    for file in _files(Path(path)):
+    for file in row_files(Path(path)):
         for found in _read(file):
             if isinstance(found, Problem):
                 problems.append(found)
@@ -96,7 +96,11 @@ def read_rows(path: str | Path) -> tuple[list[Measurement], list[Problem]]:
     return rows, problems
 
 
-def _files(path: Path) -> list[Path]:
+def row_files(path: Path) -> list[Path]:
+    """A file itself, or the files of rows of a folder in the order of their names.
+
+    Raises `InputError` for a folder that has none.
+    """
     if not path.is_dir():
         return [path]
     found = sorted(file for file in path.glob(f"*{SUFFIX}") if not file.name.endswith(FAILURES))

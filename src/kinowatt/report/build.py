@@ -8,16 +8,27 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from kinowatt.analysis.own.compose import Own
+from kinowatt.analysis.own.rows import OwnRow
+from kinowatt.analysis.own.sweeps import OwnSeries, x_of
 from kinowatt.analysis.reproduction.compose import compose
 from kinowatt.analysis.reproduction.model import Claim, Finding, Reproduction, Sweep
 from kinowatt.analysis.shipped_profiles import CORRECTED
 from kinowatt.analysis.tables import cell
 from kinowatt.errors import InputError, require_extra
 from kinowatt.report.figures import draw
+from kinowatt.report.own_page import WORDS, views
 from kinowatt.units import PETA
 from kinowatt.version import __version__
 
+WORDY = ("measured_2026", "differs_from_the_paper")  # columns of sentences
 CAPTIONS = {
+    "measured_steps": (
+        "Measured by us in 2026: denoising steps.",
+        "Whole videos of the same workload under the same conditions, alike in all but steps;"
+        " never composed ones. Bars: standard deviation between repeats, none for one run.",
+        "Lines of latency and GPU energy against denoising steps, one for each model",
+    ),
     "figure1": (
         "Figure 1. What runs for one video of WAN2.1-T2V-1.3B.",
         "Sizes are the checkpoint's.",
@@ -48,13 +59,18 @@ CAPTIONS = {
 }
 
 
-def build(out: str, progress: Callable[[str], None] = lambda text: None) -> dict[str, Any]:
-    """Writes report.html, tables/, figures/ and data/ under `out`; returns a summary."""
+def build(
+    out: str, rows: Sequence[OwnRow] = (), *, progress: Callable[[str], None] = lambda text: None
+) -> dict[str, Any]:
+    """Writes report.html, tables/, figures/ and data/ under `out`; returns a summary.
+
+    `rows`: our own measurements, to stand beside the paper's; without them the report says so.
+    """
     folder = Path(out)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{out} is a file, reproduce needs a folder")
     progress("recomputing tables, claims and findings …")
-    found = compose()
+    found = compose(rows)
     progress("drawing figures …")
     names = draw(found, folder / "figures")
     _write_tables(found, folder / "tables")
@@ -79,7 +95,7 @@ def _counts(found: Reproduction) -> str:
 
 def _write_tables(found: Reproduction, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for table in found.tables:
+    for table in (*found.tables, *found.own.tables):
         (folder / f"{table.name}.csv").write_text(table.to_csv(), encoding="utf-8")
         (folder / f"{table.name}.md").write_text(table.to_markdown(), encoding="utf-8")
         (folder / f"{table.name}.json").write_text(table.to_json(), encoding="utf-8")
@@ -95,7 +111,9 @@ def _write_data(found: Reproduction, folder: Path) -> None:
         rows = ([asdict(item)[column] for column in columns] for item in items)
         (folder / f"{name}.csv").write_text(_csv(columns, rows), encoding="utf-8")
     for number, sweep in enumerate(found.sweeps, 2):
-        (folder / f"figure{number}.csv").write_text(_sweep_csv(sweep), encoding="utf-8")
+        (folder / f"figure{number}.csv").write_text(
+            _sweep_csv(sweep, found.own.series[sweep.name]), encoding="utf-8"
+        )
 
 
 def _csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
@@ -106,7 +124,7 @@ def _csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     return text.getvalue()
 
 
-def _sweep_csv(sweep: Sweep) -> str:
+def _sweep_csv(sweep: Sweep, series: OwnSeries) -> str:
     """Long form: what, quantity, operator, axis value, value."""
     rows: list[Sequence[Any]] = []
     for version, quantities in sweep.stacks.items():
@@ -120,7 +138,21 @@ def _sweep_csv(sweep: Sweep) -> str:
     ):
         pairs = zip(sweep.measured_x, points, strict=True)
         rows += [("measured", quantity, "total", x, value) for x, value in pairs]
+    rows += _own_points(series)
     return _csv(("source", "quantity", "operator", sweep.axis, "value"), rows)
+
+
+def _own_points(series: OwnSeries) -> list[Sequence[Any]]:
+    rows: list[Sequence[Any]] = []
+    for point in series.points:
+        source = "measured_2026_composed" if point.composed else "measured_2026"
+        x = x_of(series.sweep, point.setting)
+        for quantity, value in (("latency_s", point.latency), ("energy_wh", point.energy)):
+            if value is not None:
+                rows.append((source, quantity, "total", x, value.mean))
+            if value is not None and value.sd is not None:
+                rows.append((source, f"{quantity}_sd", "total", x, value.sd))
+    return rows
 
 
 def _html(found: Reproduction, folder: Path, names: Sequence[str]) -> str:
@@ -133,9 +165,16 @@ def _html(found: Reproduction, folder: Path, names: Sequence[str]) -> str:
         claims=found.claims,
         counts=f"Of {len(found.claims)} claims {_counts(found)}.",
         findings=found.findings,
-        figures=[_figure(folder, name, jinja2.utils.markupsafe.Markup) for name in names],
+        figures=[
+            _figure(folder, name, jinja2.utils.markupsafe.Markup, found.own) for name in names
+        ],
+        own=views(found.own.tables),
+        words=WORDS,
+        statuses=[(name, item.status) for name, item in found.own.series.items()],
+        measured=bool(found.own.groups),
         tables=found.tables,
         cell=cell,
+        wordy=WORDY,
         floor=found.headline["floor_pct"],
         version=__version__,
         profile=CORRECTED,
@@ -191,7 +230,25 @@ def _cards(found: Reproduction) -> list[dict[str, str]]:
     ]
 
 
-def _figure(folder: Path, name: str, safe: Callable[[str], Any]) -> dict[str, Any]:
+DATA_OF = {
+    "figure1": "",
+    "figure5": "tables/table4.csv",
+    "measured_steps": "tables/measured_steps.csv",
+}
+_SWEEP_FIGURES = {"figure2": "resolution", "figure3": "frames", "figure4": "steps"}
+
+
+def _measured_caption(name: str, own: Own) -> str:
+    """What of a figure we have measured ourselves."""
+    if name in _SWEEP_FIGURES:
+        status = own.series[_SWEEP_FIGURES[name]].status
+        return f"Diamonds: measured by us in 2026 (hollow: composed): {status}."
+    if name == "figure5":
+        return f"Diamonds: measured by us in 2026 (hollow: composed). {own.tables[0].notes[0]}"
+    return ""
+
+
+def _figure(folder: Path, name: str, safe: Callable[[str], Any], own: Own) -> dict[str, Any]:
     title, caption, alt = CAPTIONS[name]
     svg = (folder / "figures" / f"{name}.svg").read_text(encoding="utf-8")
     svg = svg[svg.index("<svg") :]
@@ -199,11 +256,11 @@ def _figure(folder: Path, name: str, safe: Callable[[str], Any]) -> dict[str, An
     svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
     # ids repeat from figure to figure: make them unique within the page
     svg = re.sub(r'(id="|href="#|url\(#)', rf"\g<1>{name}-", svg)
-    data = {"figure1": "", "figure5": "tables/table4.csv"}.get(name, f"data/{name}.csv")
+    data = DATA_OF.get(name, f"data/{name}.csv")
     return {
         "name": name,
         "title": title,
-        "caption": caption,
+        "caption": f"{caption} {_measured_caption(name, own)}".strip(),
         "alt": alt,
         "svg": safe(svg),
         "data": data,

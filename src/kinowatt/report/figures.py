@@ -1,10 +1,12 @@
 """Figures 1 to 5 of the paper, redrawn from the reproduction's data."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from kinowatt.analysis.own.sweeps import OwnSeries
 from kinowatt.analysis.reproduction.model import Reproduction, Sweep
+from kinowatt.report.own_figures import own_models, own_points, steps_figure
 from kinowatt.report.style import COLOURS, INK, MEASURED, SCOPES, plotting
 from kinowatt.units import format_number
 
@@ -13,17 +15,19 @@ QUANTITIES = (("latency_s", "latency (s)"), ("energy_wh", "GPU energy (Wh)"))
 
 
 def draw(found: Reproduction, folder: Path) -> list[str]:
-    """Writes figureN.png and figureN.svg, N = 1 to 5; returns the names."""
+    """Writes figureN.png and figureN.svg, N = 1 to 5, and ours of steps; returns the names."""
     folder.mkdir(parents=True, exist_ok=True)
     by_name = {item.name: item for item in found.sweeps}
     table4 = next(table for table in found.tables if table.name == "table4")
-    drawings: Mapping[str, Callable[[Any], Any]] = {
+    drawings: dict[str, Callable[[Any], Any]] = {
         "figure1": _architecture,
-        "figure2": lambda plt: _sweep(plt, by_name["resolution"]),
-        "figure3": lambda plt: _sweep(plt, by_name["frames"]),
-        "figure4": lambda plt: _sweep(plt, by_name["steps"]),
+        "figure2": lambda plt: _sweep(plt, by_name["resolution"], found.own.series["resolution"]),
+        "figure3": lambda plt: _sweep(plt, by_name["frames"], found.own.series["frames"]),
+        "figure4": lambda plt: _sweep(plt, by_name["steps"], found.own.series["steps"]),
         "figure5": lambda plt: _models(plt, table4.rows),
     }
+    if found.own.ladders:
+        drawings["measured_steps"] = lambda plt: steps_figure(plt, found.own.ladders)
     plt = plotting()
     for name, drawing in drawings.items():
         figure = drawing(plt)
@@ -33,7 +37,7 @@ def draw(found: Reproduction, folder: Path) -> list[str]:
     return list(drawings)
 
 
-def _sweep(plt: Any, data: Sweep) -> Any:
+def _sweep(plt: Any, data: Sweep, ours: OwnSeries) -> Any:
     figure, axes = plt.subplots(2, 2, figsize=(7.4, 5.6), sharex=True)
     for column, (version, label) in enumerate(VERSIONS.items()):
         for line, (quantity, unit) in enumerate(QUANTITIES):
@@ -51,6 +55,7 @@ def _sweep(plt: Any, data: Sweep) -> Any:
                 zorder=5,
                 label="measured (paper)",
             )
+            own_points(ax, ours, quantity)
             ax.set_ylim(bottom=0)
             ax.set_xlim(left=0)
             if column == 0:
@@ -89,12 +94,14 @@ def _models(plt: Any, rows: Any) -> Any:
     at = range(len(ordered))
     energy = [row["recomputed_gpu_wh"] for row in ordered]
     latency = [row["corrected_latency_s"] for row in ordered]
-    for offset, values, colour, label in (
-        (-0.2, energy, COLOURS["self-attention"], "GPU energy (Wh)"),
-        (0.2, latency, COLOURS["MLP"], "latency (s), all stages"),
+    for offset, values, colour, label, name in (
+        (-0.2, energy, COLOURS["self-attention"], "GPU energy (Wh)", "gpu_wh"),
+        (0.2, latency, COLOURS["MLP"], "latency (s), all stages", "latency_s"),
     ):
-        bars = top.bar([i + offset for i in at], values, width=0.38, color=colour, label=label)
-        top.bar_label(bars, labels=[format_number(v) for v in values], fontsize=7, padding=1)
+        top.bar([i + offset for i in at], values, width=0.38, color=colour, label=label)
+        own = [row[f"measured_2026_{name}"] or 0.0 for row in ordered]
+        _bar_labels(top, [i + offset for i in at], values, own)
+        own_models(top, ordered, offset, name)
     printed = [row["recomputed_latency_s"] for row in ordered]
     top.scatter(
         [i + 0.2 for i in at], printed, marker="_", s=140, color=INK, zorder=5, label="as printed"
@@ -102,10 +109,25 @@ def _models(plt: Any, rows: Any) -> Any:
     top.set_yscale("log")
     top.set_ylim(0.05, 8000)
     top.set_xticks(list(at), names, fontsize=8)
-    top.legend(loc="upper left", fontsize=8)
+    handles = dict(zip(*reversed(top.get_legend_handles_labels()), strict=True))
+    top.legend(handles.values(), handles, loc="upper left", fontsize=8)
     top.set_ylabel("per video (log scale)")
     _shares(bottom, ordered, names)
     return figure
+
+
+def _bar_labels(ax: Any, at: list[float], values: list[float], own: list[float]) -> None:
+    """The paper's numbers, above its bar and above our point where that is higher."""
+    for x, value, ours in zip(at, values, own, strict=True):
+        ax.annotate(
+            format_number(value),
+            (x, max(value, ours)),
+            xytext=(0, 5 if ours > 0.9 * value else 1),
+            textcoords="offset points",
+            ha="center",
+            va="bottom",
+            fontsize=7,
+        )
 
 
 def _shares(ax: Any, rows: Any, names: list[str]) -> None:

@@ -17,6 +17,7 @@ COLOURS: Mapping[str, str] = {
 }
 INK = "#1a1a1a"
 MEASURED = "#D55E00"
+OWN = "#000000"
 SCOPES: Mapping[str, str] = {"gpu": "#0072B2", "cpu": "#E69F00", "ram": "#009E73"}
 
 

@@ -1,7 +1,10 @@
 """Puts the reproduction together."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from kinowatt.analysis.own.compose import own
+from kinowatt.analysis.own.rows import OwnRow
 from kinowatt.analysis.reproduction.claims import all_claims
 from kinowatt.analysis.reproduction.findings import all_findings
 from kinowatt.analysis.reproduction.findings_data import floor_pct
@@ -10,9 +13,10 @@ from kinowatt.analysis.reproduction.paper_tables import all_tables
 from kinowatt.analysis.reproduction.sweeps import all_sweeps
 
 
-def compose() -> Reproduction:
-    """Everything recomputed from committed data."""
-    tables = all_tables()
+def compose(rows: Sequence[OwnRow] = ()) -> Reproduction:
+    """Everything recomputed from published data, and our own rows beside it."""
+    ours = own(rows)
+    tables = all_tables(ours)
     sweeps = all_sweeps()
     table3 = next(table for table in tables if table.name == "table3")
     claims = all_claims(sweeps)
@@ -30,4 +34,5 @@ def compose() -> Reproduction:
         claims=claims,
         findings=all_findings(),
         headline=headline,
+        own=ours,
     )

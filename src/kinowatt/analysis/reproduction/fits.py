@@ -6,7 +6,14 @@ from functools import lru_cache
 from typing import Any
 
 from kinowatt.analysis.calibration import held_out_by_sweep, predicted
-from kinowatt.analysis.rows import PaperRow, max_abs_pct, mean_abs_pct, mean_signed_pct, paper_rows
+from kinowatt.analysis.rows import (
+    PaperRow,
+    Point,
+    max_abs_pct,
+    mean_abs_pct,
+    mean_signed_pct,
+    paper_rows,
+)
 from kinowatt.analysis.shipped_profiles import CORRECTED, blank
 from kinowatt.errors import require_extra
 from kinowatt.facts.data import data_path
@@ -29,7 +36,7 @@ def corrected_profile() -> GpuProfile:
     return profile(CORRECTED, gpu("h100-sxm"))
 
 
-def corrected(rows: Sequence[PaperRow]) -> Estimate:
+def corrected(rows: Sequence[Point]) -> Estimate:
     """The corrected model at the rows' settings."""
     return predicted(rows, corrected_profile())
 
@@ -40,7 +47,7 @@ def held_out() -> tuple[Any, Any]:
     return held_out_by_sweep(blank())
 
 
-def as_published(rows: Sequence[PaperRow], quantity: str, *, as_coded: bool = True) -> list[float]:
+def as_published(rows: Sequence[Point], quantity: str, *, as_coded: bool = True) -> list[float]:
     """Latency in s or GPU energy in Wh by the paper's formulas (μ = 0.456, 700 W).
 
     as_coded: with the constants of the scripts behind its Table 3, else those of Tables 5 and 6.
@@ -54,7 +61,7 @@ def as_coded_flops(rows: Sequence[PaperRow]) -> list[float]:
     return [float(paper.total_flops(*_point(row), as_coded=True)) for row in rows]
 
 
-def _point(row: PaperRow) -> tuple[int, int, int, int]:
+def _point(row: Point) -> tuple[int, int, int, int]:
     return row.height_px, row.width_px, row.frames, row.steps
 
 
@@ -108,7 +115,7 @@ def mu_fit() -> Mapping[str, Mapping[str, float]]:
     1): "negligible overhead" is that artefact. In units of 1e15 FLOPs the rank is 2.
     """
     np: Any = require_extra("learn", "numpy")
-    rows = [*_filled_frames(), *paper_rows("resolution"), *paper_rows("steps", "all")]
+    rows = [*filled_frames(), *paper_rows("resolution"), *paper_rows("steps", "all")]
     flops = np.array(as_coded_flops(rows))
     latency = np.array([row.latency_s for row in rows])
     found = {}
@@ -126,7 +133,7 @@ def mu_fit() -> Mapping[str, Mapping[str, float]]:
     return found
 
 
-def _filled_frames() -> list[PaperRow]:
+def filled_frames() -> list[PaperRow]:
     """Every frame count with a latency; those never plotted take the first of their plateau."""
     rows = paper_rows("frames", "all")
     plateaus: dict[int, float] = {}

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from kinowatt.analysis.own.compose import Own
 from kinowatt.analysis.tables import Table
 
 
@@ -55,10 +56,11 @@ class Sweep:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reproduction:
-    """Everything that the report shows."""
+    """Everything that the report shows; `own`: measured by us in 2026."""
 
     tables: tuple[Table, ...]
     sweeps: tuple[Sweep, ...]
     claims: tuple[Claim, ...]
     findings: tuple[Finding, ...]
     headline: Mapping[str, Any]
+    own: Own

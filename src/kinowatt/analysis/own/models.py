@@ -1,0 +1,138 @@
+"""The seven models, measured by us, beside the paper's Table 4."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kinowatt.analysis.own.rows import Group, nearness, work_of
+from kinowatt.analysis.predict import predict
+from kinowatt.analysis.prediction import Prediction
+from kinowatt.analysis.rows import ModelRow, cross_model_rows
+from kinowatt.analysis.tables import Table
+
+PAPER_GPU = "h100-sxm"
+NOTHING = "not measured yet"
+PLAIN = ("measured_2026_n", "measured_2026_composed")  # said in words by `measured_2026`
+SETTINGS = {"paper": "as the paper ran", "default": "model card"}
+
+
+def model_rows(groups: Sequence[Group]) -> list[dict[str, Any]]:
+    """Each model as the paper ran it and, where that is another workload, at its card's settings."""
+    found = []
+    for row in reversed(cross_model_rows()):
+        plans = {preset: predict(row.model, preset=preset) for preset in SETTINGS}
+        same = work_of(plans["paper"].workload) == work_of(plans["default"].workload)
+        found.append(_row(row, plans["paper"], groups, SETTINGS["paper"] + " = card" * same))
+        if not same:
+            found.append(_row(None, plans["default"], groups, SETTINGS["default"]))
+    return found
+
+
+def matching(groups: Sequence[Group], plan: Prediction) -> Group | None:
+    """Of the groups that ran a plan's workload, the one under conditions nearest to the plan's."""
+    ran = [
+        group
+        for group in groups
+        if group.first.row["model"] == plan.model and group.first.work == work_of(plan.workload)
+    ]
+    asked = {**plan.options, "prompt_tokens": plan.workload["prompt_tokens"]}
+    return max(ran, key=lambda group: nearness(group, asked, PAPER_GPU), default=None)
+
+
+def _row(
+    paper: ModelRow | None, plan: Prediction, groups: Sequence[Group], setting: str
+) -> dict[str, Any]:
+    group = matching(groups, plan)
+    found = {
+        "model": plan.model,
+        "setting": setting,
+        "workload": described(plan.workload),
+        "paper_latency_s": paper.latency_s if paper else None,
+        "paper_gpu_wh": paper.energy_wh["gpu"] if paper else None,
+    }
+    found |= measured_values(group, paper)
+    return found | {"differs_from_the_paper": unlike(group, plan) if group and paper else ""}
+
+
+def measured_values(group: Group | None, paper: ModelRow | None) -> dict[str, Any]:
+    """What we measured; ratios are to the whole video of the paper (its `latency_s`)."""
+    if group is None:
+        return dict.fromkeys(_values(None, None, None)) | {"measured_2026": NOTHING}
+    latency, energy = group.latency_s, group.gpu_wh
+    ratios = None
+    if paper:
+        wh = energy.mean / paper.energy_wh["gpu"] if energy else None
+        ratios = (latency.mean / paper.latency_s, wh)
+    return _values(group, ratios, energy.mean if energy else None)
+
+
+def _values(
+    group: Group | None, ratios: tuple[float, float | None] | None, wh: float | None
+) -> dict[str, Any]:
+    latency, energy = (group.latency_s, group.gpu_wh) if group else (None, None)
+    video_s = group.first.row["workload"]["video_s"] if group else 1.0
+    return {
+        "measured_2026_latency_s": latency.mean if latency else None,
+        "measured_2026_latency_sd_s": latency.sd if latency else None,
+        "latency_over_paper": ratios[0] if ratios else None,
+        "measured_2026_gpu_wh": wh,
+        "measured_2026_gpu_sd_wh": energy.sd if energy else None,
+        "gpu_wh_over_paper": ratios[1] if ratios else None,
+        "measured_2026_s_per_video_s": latency.mean / video_s if latency else None,
+        "measured_2026_gpu_wh_per_video_s": wh / video_s if wh is not None else None,
+        "measured_2026_n": latency.n if latency else None,
+        "measured_2026_composed": group.first.composed if group else None,
+        "measured_2026": how(group) if group else NOTHING,
+    }
+
+
+def how(group: Group) -> str:
+    """Protocol, meter and repeats in one line."""
+    first = group.first
+    protocol = first.row["protocol"] + (", composed" if first.composed else "")
+    meter = f"GPU by {first.meter}" if first.meter else "no GPU meter"
+    shaky = f"; {group.unstable} unstable" if group.unstable else ""
+    return f"{protocol}; {meter}; {group.latency_s.over}; {first.row['gpu']}{shaky}"
+
+
+def unlike(group: Group, plan: Prediction) -> str:
+    """In which settings the measured row is not what the paper ran."""
+    conditions = group.first.conditions
+    found = [
+        f"{name} {_word(conditions.get(name))} (paper {_word(plan.options[name])})"
+        for name in ("offload", "tiling")
+        if conditions.get(name) != plan.options[name]
+    ]
+    return ", ".join(found)
+
+
+def _word(value: Any) -> str:
+    return ("on" if value else "off") if isinstance(value, bool) else str(value)
+
+
+def described(workload: Mapping[str, Any]) -> str:
+    """Size, frames and steps as asked for."""
+    return (
+        f"{workload['height_px']:g}×{workload['width_px']:g}×{workload['frames']:g},"
+        f" {workload['steps']:g} steps"
+    )
+
+
+def models_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    ran = [row for row in rows if row["setting"].startswith(SETTINGS["paper"])]
+    there = sum(row["measured_2026"] != NOTHING for row in ran)
+    return Table(
+        name="measured_models",
+        title="Seven models, measured by us in 2026, beside the paper (Table 4)",
+        columns=tuple(name for name in rows[0] if name not in PLAIN),
+        rows=tuple(rows),
+        notes=(
+            f"As the paper ran them: {there} of {len(ran)} models measured,"
+            f" {len(ran) - there} not measured yet.",
+            "Paper: means over prompts, its H100 and software of 2025, measured through CodeCarbon;"
+            " LTX-Video's latency here is the whole video. Ours: one prompt. Energy is the"
+            " GPU's alone.",
+            "sd: between rows (machines) of the same workload under the same conditions, or between"
+            " the runs of one row; one run has none. Composed: some of the steps were timed, the"
+            " others are counted as equal to them.",
+        ),
+    )
