@@ -10,7 +10,7 @@ from typing import Any
 
 from kinowatt.analysis.own.compose import Own
 from kinowatt.analysis.own.rows import OwnRow
-from kinowatt.analysis.own.sweeps import OwnSeries, x_of
+from kinowatt.analysis.own.sweeps import Fit, OwnSeries, own_fit, x_of
 from kinowatt.analysis.reproduction.compose import compose
 from kinowatt.analysis.reproduction.model import Claim, Finding, Reproduction, Sweep
 from kinowatt.analysis.shipped_profiles import CORRECTED
@@ -238,11 +238,20 @@ DATA_OF = {
 _SWEEP_FIGURES = {"figure2": "resolution", "figure3": "frames", "figure4": "steps"}
 
 
+def _fit_words(found: Fit) -> str:
+    of = f"R² {found.r2:.4f} over {found.n} points"
+    if found.sweep == "steps":
+        return f"Our fit of the latency: {found.value:.3g} s per step, {of}."
+    return f"Our fit of the latency: tokens to the power {found.value:.2f}, {of}."
+
+
 def _measured_caption(name: str, own: Own) -> str:
     """What of a figure we have measured ourselves."""
     if name in _SWEEP_FIGURES:
-        status = own.series[_SWEEP_FIGURES[name]].status
-        return f"Diamonds: measured by us in 2026 (hollow: composed): {status}."
+        series = own.series[_SWEEP_FIGURES[name]]
+        text = f"Diamonds: measured by us in 2026 (hollow: composed): {series.status}."
+        fitted = own_fit(series, "latency")
+        return text + (f" {_fit_words(fitted)}" if fitted else "")
     if name == "figure5":
         return f"Diamonds: measured by us in 2026 (hollow: composed). {own.tables[0].notes[0]}"
     return ""

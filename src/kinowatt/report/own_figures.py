@@ -5,14 +5,20 @@ from typing import Any
 
 from kinowatt.analysis.own.rows import Repeats
 from kinowatt.analysis.own.steps import Ladder
-from kinowatt.analysis.own.sweeps import OwnSeries, x_of
+from kinowatt.analysis.own.sweeps import OwnSeries, own_fit, x_of
 from kinowatt.report.style import COLOURS, INK, OWN
 
 LABEL = "measured by us, 2026"
 
 
 def own_points(ax: Any, ours: OwnSeries, quantity: str) -> None:
-    """Our points of a sweep: whole videos filled, composed ones hollow."""
+    """Our points of a sweep, whole videos filled, composed ones hollow, and our fit if there is."""
+    fitted = own_fit(ours, "latency" if quantity == "latency_s" else "energy")
+    if fitted:
+        settings = [point.setting for point in ours.points]
+        x = [x_of(ours.sweep, setting) for setting in settings]
+        line = [fitted.at(setting) for setting in settings]
+        ax.plot(x, line, color=OWN, linewidth=1.0, linestyle="--", zorder=5, label="our fit")
     for composed in (False, True):
         shown = [
             (x_of(ours.sweep, point.setting), value)

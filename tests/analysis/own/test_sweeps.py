@@ -77,7 +77,9 @@ def test_fits() -> None:
     assert (power.value, power.r2) == pytest.approx((1.7, 1.0))
     line = fit("steps", [(720, 1280, 49, s) for s in (1, 4, 16)], [5.0, 14.0, 50.0])
     assert line is not None
-    assert (line.value, line.fixed) == pytest.approx((3.0, 2.0))
+    assert (line.value, line.start) == pytest.approx((3.0, 2.0))
+    assert line.at((720, 1280, 49, 10)) == pytest.approx(32.0)
+    assert power.at((720, 1280, 33, 50)) == pytest.approx(9**1.7)
     assert fit("steps", [(720, 1280, 49, s) for s in (1, 4)], [5.0, 14.0]) is None
 
 

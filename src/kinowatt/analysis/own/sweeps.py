@@ -161,12 +161,22 @@ def _point(group: Group) -> OwnPoint:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fit:
-    """`value`: the exponent against tokens, or the slope per step; `fixed`: the line's start."""
+    """`value`: the exponent against tokens, or the slope per step; `start`: the line's own.
 
+    A power law is a line between logarithms: its start is the logarithm of one token's value.
+    """
+
+    sweep: str
     n: int
     value: float
-    fixed: float | None
+    start: float
     r2: float
+
+    def at(self, setting: Setting) -> float:
+        """Seconds or Wh that the fit has at a setting."""
+        if self.sweep == "steps":
+            return self.start + self.value * setting[3]
+        return math.exp(self.start + self.value * math.log(_tokens(setting)))
 
 
 def fit(sweep: str, settings: Sequence[Setting], values: Sequence[float]) -> Fit | None:
@@ -179,7 +189,19 @@ def fit(sweep: str, settings: Sequence[Setting], values: Sequence[float]) -> Fit
     if len(set(x)) < MIN_FIT:
         return None
     slope, start = linear_regression(x, y)
-    return Fit(n=len(x), value=slope, fixed=start if sweep == "steps" else None, r2=r_squared(x, y))
+    return Fit(sweep=sweep, n=len(x), value=slope, start=start, r2=r_squared(x, y))
+
+
+def own_fit(series: OwnSeries, quantity: str) -> Fit | None:
+    """The fit through our own points, `latency` or `energy`."""
+    known = own_values(series, quantity)
+    return fit(series.sweep, list(known), list(known.values()))
+
+
+def own_values(series: OwnSeries, quantity: str) -> dict[Setting, float]:
+    """Our mean of each setting that has the quantity."""
+    found = {point.setting: _own(point, quantity) for point in series.points}
+    return {setting: value for setting, value in found.items() if value is not None}
 
 
 def r_squared(x: Sequence[float], y: Sequence[float]) -> float:
@@ -220,10 +242,9 @@ def sweeps_table(series: Sequence[OwnSeries]) -> Table:
 
 def _fits_row(series: OwnSeries, quantity: str) -> dict[str, Any]:
     paper = paper_values(series.sweep, quantity)
-    own = {point.setting: _own(point, quantity) for point in series.points}
-    known = {setting: value for setting, value in own.items() if value is not None}
+    known = own_values(series, quantity)
     theirs = fit(series.sweep, list(paper), list(paper.values()))
-    ours = fit(series.sweep, list(known), list(known.values()))
+    ours = own_fit(series, quantity)
     both = [setting for setting in known if setting in paper]
     shared = fit(series.sweep, both, [paper[setting] for setting in both])
     return {
