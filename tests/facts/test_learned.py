@@ -1,6 +1,7 @@
 """Learned profiles: what a file must hold, and that a fit, a file and a prediction agree."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,14 +9,12 @@ import numpy as np
 import pytest
 
 import kinowatt
-from kinowatt.analysis.law_fits import fit_laws
-from kinowatt.analysis.power_fits import fit_power
+from kinowatt.analysis.bench_physics import physics_of_bench
 from kinowatt.app.cli import main
 from kinowatt.errors import FactsError
 from kinowatt.facts.learned import read_learned
 from kinowatt.theory.physics import Physics, physics_of, table_of
 
-MHZ = 1980.0
 MODEL = "wan2.1-t2v-1.3b"
 
 
@@ -23,11 +22,8 @@ MODEL = "wan2.1-t2v-1.3b"
 def physics(root: Path) -> Physics:
     """Of an H100, from its microbench alone."""
     bench = json.loads((root / "data/microbench/h100-sxm.json").read_text("utf-8"))
-    return Physics(
-        laws=fit_laws(bench["points"], MHZ),
-        power=fit_power(bench["points"], bench["loads"], 700.0, MHZ),
-        host_s={"linear": 15e-6, "attention": 25e-6, "other": 11e-6},
-    )
+    host_s = {"linear": 15e-6, "attention": 25e-6, "other": 11e-6}
+    return replace(physics_of_bench(bench), host_s=host_s)
 
 
 def profile_of(physics: Physics) -> dict[str, Any]:
@@ -112,7 +108,11 @@ def changed(profile: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
         ("physics/laws/linear/anchors", [[1.0]], "an anchor has 2 sizes and an excess"),
         ("physics/power/static_w", 900.0, "static_w must be below limit_w"),
         ("physics/power/clock_share", 1.5, "clock_share must be above 0 and at most 1"),
-        ("physics/power/joules/copy", None, "'copy' is missing or no table"),
+        ("physics/power/joules", None, "'joules' is missing or no table"),
+        ("physics/power/joules/linear", {"1": -1.0}, "joules of 'linear'"),
+        ("physics/power/busy_w/other", None, "field 'other' is missing"),
+        ("physics/power/byte_j", None, "field 'byte_j' is missing"),
+        ("physics/gap_s", None, "field 'gap_s' is missing"),
         ("physics/host_s/other", None, "field 'other' is missing"),
         ("physics/factors", {"linear": 0.0}, "factors: field 'linear' must be above 0"),
         ("physics/laws/linear/start_s", "soon", "'start_s' is 'soon', not a number"),

@@ -1,5 +1,6 @@
 """Operators by a GPU's physics: the limit couples them, the host may be slower, factors count."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,14 +8,16 @@ import pytest
 
 from kinowatt.theory.laws import Law
 from kinowatt.theory.operators import Operator
-from kinowatt.theory.physics import PhysicalClock, Physics
+from kinowatt.theory.physics import PhysicalClock, Physics, group_of
 from kinowatt.theory.power import PowerLaw
 
 POWER = PowerLaw(
     static_w=150.0,
     limit_w=690.0,
     clock_share=1.0,
-    joules={"linear": {1.0: 1e-12}, "pointwise": {1.0: 1e-10}},
+    busy_w={"other": 0.0},
+    byte_j=1e-10,
+    joules={"linear": {1.0: 1e-12}},
 )
 LAWS = {
     "linear": Law(rate_flops=1e15, bandwidth_bytes_per_s=3e12, start_s=0.0),
@@ -23,7 +26,8 @@ LAWS = {
 
 
 def physics(**more: Any) -> Physics:
-    return Physics(laws=LAWS, power=POWER, host_s={"linear": 1e-5, "other": 5e-6}, **more)
+    values: dict[str, Any] = {"host_s": {"linear": 1e-5, "other": 5e-6}, "gap_s": 0.0}
+    return Physics(laws=LAWS, power=POWER, **(values | more))
 
 
 def linear(calls: Any = 10, flops: Any = 1e15) -> Operator:
@@ -38,7 +42,7 @@ def linear(calls: Any = 10, flops: Any = 1e15) -> Operator:
         dims={"batch": 1, "m": 1000, "k": 1000, "n": 1000},
         calls=calls,
         flops=flops,
-        bytes=1e9,
+        bytes=1e3,
     )
 
 
@@ -90,9 +94,29 @@ def test_many_small_calls_wait_for_the_host() -> None:
 def test_factors_multiply_the_seconds_of_their_group(
     factors: dict[str, float], stretch: float
 ) -> None:
-    cool = PowerLaw(static_w=0.0, limit_w=1e9, clock_share=1.0, joules=POWER.joules)
-    plain = Physics(laws=LAWS, power=cool, host_s={"other": 0.0}, factors=factors)
+    plain = replace(physics(factors=factors), power=replace(POWER, limit_w=1e9))
     assert PhysicalClock(plain).stage([linear()]).latency_s == pytest.approx(stretch, rel=1e-6)
+
+
+def test_kernels_on_a_stream_leave_gaps() -> None:
+    close = PhysicalClock(physics()).stage([moving()])
+    apart = PhysicalClock(physics(gap_s=1e-2, factors={"gap": 2.0})).stage([moving()])
+    assert apart.latency_s == pytest.approx(close.latency_s + 2e-2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "op", "dtype", "group"),
+    [
+        ("linear", "mm", "bfloat16", "linear"),
+        ("convolution", "convolution", "float16", "convolution"),
+        ("convolution", "convolution", "float32", "convolution.tf32"),
+        ("norm", "native_layer_norm", "bfloat16", "norm"),
+        ("norm", "native_group_norm", "bfloat16", "memory"),
+        ("pointwise", "add", "float32", "memory"),
+    ],
+)
+def test_groups_of_factors(kind: str, op: str, dtype: str, group: str) -> None:
+    assert group_of(replace(moving(), kind=kind, op=op, dtype=dtype)) == group
 
 
 def test_calls_that_are_not_made_cost_nothing() -> None:

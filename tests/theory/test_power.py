@@ -5,9 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinowatt.theory.power import SLOWEST, Load, PowerLaw, balance
+from kinowatt.theory.power import SLOWEST, Load, PowerLaw, Work, balance
 
-LAW = PowerLaw(static_w=150.0, limit_w=690.0, clock_share=0.8, joules={})
+LAW = PowerLaw(
+    static_w=150.0,
+    limit_w=690.0,
+    clock_share=0.8,
+    busy_w={"other": 200.0, "norm.group_norm": 50.0},
+    byte_j=5e-11,
+    joules={"attention": {64.0: 1.6e-12, 256.0: 0.4e-12}, "linear": {1.0: 1e-12}},
+)
 
 
 def power_w(load: Load, clock: float) -> float:
@@ -76,3 +83,17 @@ def test_arrays_and_numbers_are_answered_alike() -> None:
         one = balance(Load(compute_s=each, memory_s=0.2, dynamic_j=900.0, host_s=0.5), LAW)
         assert many.clock[index] == pytest.approx(one.clock)
         assert many.energy_j[index] == pytest.approx(one.energy_j)
+
+
+def test_joules_are_of_being_busy_of_bytes_and_of_flops() -> None:
+    work = Work(flops=1e14, nbytes=1e12, busy_s=0.5)
+    assert LAW.dynamic_j("linear", 1.0, work) == pytest.approx(100 + 50 + 100)
+    assert LAW.dynamic_j("pointwise", 1.0, Work(flops=None, nbytes=1e12, busy_s=0.5)) == 150
+    sparse = Work(flops=None, nbytes=0.0, busy_s=1.0)
+    assert LAW.dynamic_j("norm.group_norm", 1.0, sparse) == 50
+
+
+@pytest.mark.parametrize(("head", "each"), [(16, 160), (64, 160), (128, 80), (256, 40), (512, 40)])
+def test_joules_of_a_size_between_two_lie_between_theirs(head: int, each: float) -> None:
+    work = Work(flops=1e14, nbytes=0.0, busy_s=0.0)
+    assert LAW.dynamic_j("attention", head, work) == pytest.approx(each)

@@ -1,23 +1,32 @@
 """Measured rows as sums over their operators, so that a fit need not look at operators again."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kinowatt.analysis.predict import scenario
 from kinowatt.errors import require_extra
 from kinowatt.facts.operator_tables import operator_table
 from kinowatt.theory.passes import plan_operators
-from kinowatt.theory.physics import PhysicalClock, Physics, group_of, power_group_of
+from kinowatt.theory.physics import TINY_S, PhysicalClock, Physics, group_of, power_group_of
 from kinowatt.theory.power import Balance, Load, balance
 from kinowatt.theory.recipe import plan
 from kinowatt.theory.workload import FIELDS
 
 Row = Mapping[str, Any]
-TIME_GROUPS = ("linear", "attention", "convolution", "norm", "memory")
+TIME_GROUPS = ("linear", "attention", "convolution", "convolution.tf32", "norm", "memory")
 POWER_GROUPS = ("power.compute", "power.memory")
-GROUPS = (*TIME_GROUPS, *POWER_GROUPS, "host")
+GROUPS = (*TIME_GROUPS, *POWER_GROUPS, "gap", "host")
 STAGES = ("text_encoder", "denoiser", "vae_decoder")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stages:
+    """By (row, stage): seconds, joules, and the mean clock as a share of the greatest."""
+
+    seconds: Any
+    joules: Any
+    clock: Any
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,24 +34,26 @@ class Features:
     """One line a pass of a row: seconds and joules by group, and which row and stage it is of.
 
     `compute_s`, `memory_s`: (lines, time groups) at the greatest clock. `dynamic_j`: (lines, power
-    groups). `host_s`: (lines). `place`: index of row and stage of each line.
+    groups). `gap_s`, `host_s`: (lines). `place`: index of row and stage of each line.
     """
 
     rows: tuple[Row, ...]
     compute_s: Any
     memory_s: Any
     dynamic_j: Any
+    gap_s: Any
     host_s: Any
     place: Any
 
-    def stages(self, physics: Physics, factors: Mapping[str, float]) -> tuple[Any, Any]:
-        """Seconds and joules by (row, stage) with other factors than those of `physics`."""
+    def stages(self, physics: Physics, factors: Mapping[str, float]) -> Stages:
+        """What the rows' stages take with other factors than those of `physics`."""
         np: Any = require_extra("learn", "numpy")
         found = self._balanced(physics, factors, np)
-        size = len(self.rows) * len(STAGES)
-        seconds = np.bincount(self.place, found.latency_s, size)
-        joules = np.bincount(self.place, found.energy_j, size)
-        return seconds.reshape(-1, len(STAGES)), joules.reshape(-1, len(STAGES))
+        seconds, joules, clocked = (
+            np.bincount(self.place, values, len(self.rows) * len(STAGES)).reshape(-1, len(STAGES))
+            for values in (found.latency_s, found.energy_j, found.clock * found.latency_s)
+        )
+        return Stages(seconds=seconds, joules=joules, clock=clocked / np.maximum(seconds, TINY_S))
 
     def _balanced(self, physics: Physics, factors: Mapping[str, float], np: Any) -> Balance:
         time, power = (
@@ -51,7 +62,7 @@ class Features:
         )
         load = Load(
             compute_s=self.compute_s @ time,
-            memory_s=self.memory_s @ time,
+            memory_s=self.memory_s @ time + self.gap_s * factors.get("gap", 1.0),
             dynamic_j=self.dynamic_j @ power,
             host_s=self.host_s * factors.get("host", 1.0),
         )
@@ -69,6 +80,7 @@ class Features:
             compute_s=self.compute_s[lines],
             memory_s=self.memory_s[lines],
             dynamic_j=self.dynamic_j[lines],
+            gap_s=self.gap_s[lines],
             host_s=self.host_s[lines],
             place=place,
         )
@@ -77,7 +89,7 @@ class Features:
 def features(rows: Sequence[Row], physics: Physics) -> Features:
     """Sums over the operators of each row's passes, by the laws of `physics` without its factors."""
     np: Any = require_extra("learn", "numpy")
-    timer = PhysicalClock(Physics(laws=physics.laws, power=physics.power, host_s=physics.host_s))
+    timer = PhysicalClock(replace(physics, gap_s=0.0, factors={}))
     lines: dict[tuple[int, str], dict[str, Any]] = {}
     for index, row in enumerate(rows):
         for operator in _operators(row):
@@ -85,14 +97,15 @@ def features(rows: Sequence[Row], physics: Physics) -> Features:
                 continue
             line = lines.setdefault((index, operator.source), _empty(index, operator.stage))
             piece = timer.piece(operator)
-            group = TIME_GROUPS.index(group_of(operator.kind))
+            group = TIME_GROUPS.index(group_of(operator))
             line["compute_s"][group] += piece.compute_s
             line["memory_s"][group] += piece.memory_s
             line["dynamic_j"][POWER_GROUPS.index(power_group_of(operator.kind))] += piece.dynamic_j
+            line["gap_s"] += operator.calls * physics.gap_s
             line["host_s"] += piece.host_s
     columns = {
         name: np.array([line[name] for line in lines.values()])
-        for name in ("compute_s", "memory_s", "dynamic_j", "host_s", "place")
+        for name in ("compute_s", "memory_s", "dynamic_j", "gap_s", "host_s", "place")
     }
     return Features(rows=tuple(rows), **columns)
 
@@ -102,6 +115,7 @@ def _empty(index: int, stage: str) -> dict[str, Any]:
         "compute_s": [0.0] * len(TIME_GROUPS),
         "memory_s": [0.0] * len(TIME_GROUPS),
         "dynamic_j": [0.0] * len(POWER_GROUPS),
+        "gap_s": 0.0,
         "host_s": 0.0,
         "place": index * len(STAGES) + STAGES.index(stage),
     }

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import log, log2
+from math import log, log2, sqrt
 from statistics import fmean, geometric_mean
 from typing import Any
 
@@ -10,11 +10,12 @@ from kinowatt.errors import InputError, require_extra
 from kinowatt.theory.laws import HALF, Anchor, Law, larger_of
 
 Point = Mapping[str, Any]
-SOFT = 0.05  # relative error from which a point counts as an outlier
+# Relative error from which a point counts as an outlier, round by round: at first few do
+SOFT = (0.3, 0.1, 0.05, 0.05)
 DRAWN = 0.02  # pull towards the first guess, for constants of which the points say nothing
-ROUNDS = 3
 VARIED = 4.0
 LONG_S = 2e-4
+GRAPHED_BELOW_S = 100e-6  # calls of less are replayed as a graph
 SMALL = 8.0  # a size so much below the usual one is where half the rate is lost, at first
 
 
@@ -76,21 +77,27 @@ SPECS: Mapping[str, Spec] = {
 }
 
 
-def fit_laws(points: Sequence[Point], max_clock_mhz: float) -> dict[str, Law]:
+def fit_laws(points: Sequence[Point], clock: Callable[[Point], float]) -> dict[str, Law]:
     """A law for every kind of operator of which there are points.
 
-    `points`: those of a `Microbench`. Raises `InputError` where none of a kind that every model
-    needs is there.
+    `points`: those of a `Microbench`; `clock`: the share of the greatest clock at which the burst
+    of one ran. Raises `InputError` where none of a kind that every model needs is there.
     """
     found = {}
     for name, spec in SPECS.items():
-        samples = [_sample(p, max_clock_mhz) for p in points if spec.takes(p)]
+        samples = [_sample(p, clock(p)) for p in points if spec.takes(p) and paced(p)]
         if samples:
             found[name] = _fit(_knowable(spec, samples), samples)
     missing = [n for n in ("linear", "attention", "convolution", "pointwise") if n not in found]
     if missing:
         raise InputError(f"the microbench has no points for {', '.join(missing)}: take it again")
     return found
+
+
+def paced(point: Point) -> bool:
+    """Whether the device set the pace of a burst: short calls without a graph wait for the host."""
+    burst = point["burst"]
+    return bool(burst["graph"] or burst["seconds_per_call"] >= GRAPHED_BELOW_S)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,15 +111,13 @@ class Sample:
     clock: float
 
 
-def _sample(point: Point, max_clock_mhz: float) -> Sample:
-    burst = point["burst"]
-    clock = burst["clock_mhz"]["mean"] / max_clock_mhz if burst["clock_mhz"] else 1.0
+def _sample(point: Point, clock: float) -> Sample:
     return Sample(
         sizes=_SIZES[point["family"]](point["params"]),
         flops=point["flops"],
         bytes=point["bytes"],
-        seconds=burst["seconds_per_call"],
-        clock=min(1.0, clock),
+        seconds=point["burst"]["seconds_per_call"],
+        clock=clock,
     )
 
 
@@ -145,34 +150,45 @@ def _knowable(spec: Spec, samples: Sequence[Sample]) -> Spec:
 
 def _fit(spec: Spec, samples: Sequence[Sample]) -> Law:
     """In turns: the law by what all widths share, then what each width shows besides."""
-    law = _fit_shared(spec, samples, ())
-    for _ in range(ROUNDS if spec.axes else 0):
-        law = _fit_shared(spec, samples, _anchors(replace(law, anchors=()), spec, samples))
+    values, law = _fit_shared(spec, samples, (), (_first_guess(spec, samples), SOFT[0]))
+    for soft in SOFT[1:]:
+        anchors = _anchors(replace(law, anchors=()), spec, samples) if spec.axes else ()
+        values, law = _fit_shared(spec, samples, anchors, (values, soft))
     return law
 
 
-def _fit_shared(spec: Spec, samples: Sequence[Sample], anchors: tuple[Anchor, ...]) -> Law:
-    """Least squares of relative errors, outliers held back."""
+def _worth(sample: Sample) -> float:
+    """What takes long in a burst takes long in a forward."""
+    return sqrt(min(1.0, max(0.1, sample.seconds / LONG_S)))
+
+
+def _fit_shared(
+    spec: Spec, samples: Sequence[Sample], anchors: tuple[Anchor, ...], begin: tuple[Any, float]
+) -> tuple[Any, Law]:
+    """Least squares of relative errors, outliers held back; its logarithms and the law.
+
+    `begin`: logarithms to begin with, and the relative error from which a point is an outlier.
+    """
     import numpy as np
 
     optimize: Any = require_extra("learn", "scipy.optimize")
-    start = _first_guess(spec, samples)
+    first, (start, soft) = _first_guess(spec, samples), begin
     seconds = np.log([sample.seconds for sample in samples])
-    # What takes long in a burst takes long in a forward
-    worth = np.clip([s.seconds / LONG_S for s in samples], 0.1, 1.0) ** 0.5
+    worth = np.array([_worth(sample) for sample in samples])
     free = min(len(start), max(1, len(samples) - 1))
 
     def law(values: Any) -> Law:
-        constants = np.exp(np.concatenate([values, start[free:]]))
+        constants = np.exp(np.concatenate([values, first[free:]]))
         return replace(_law(spec, constants, samples), anchors=anchors)
 
     def errors(values: Any) -> Any:
         now = law(values)
         lawful = np.array([np.log(_seconds(now, sample)) for sample in samples])
-        drawn = DRAWN * (values - start[:free])
+        drawn = DRAWN * (values - first[:free])
         return np.concatenate([worth * (lawful - seconds), drawn])
 
-    return law(optimize.least_squares(errors, start[:free], loss="soft_l1", f_scale=SOFT).x)
+    best = optimize.least_squares(errors, start[:free], loss="soft_l1", f_scale=soft).x
+    return np.concatenate([best, first[free:]]), law(best)
 
 
 def _first_guess(spec: Spec, samples: Sequence[Sample]) -> Any:
@@ -204,13 +220,14 @@ def _seconds(law: Law, sample: Sample) -> float:
 
 
 def _anchors(law: Law, spec: Spec, samples: Sequence[Sample]) -> tuple[Anchor, ...]:
-    """One for each set of widths: how far its longer calls lie from a law without anchors."""
+    """One for each set of widths: how far its calls lie from a law without anchors, the longer
+    ones above all."""
     by_width: dict[tuple[float, ...], list[tuple[float, float]]] = {}
     for sample in samples:
         at = tuple(log2(sample.sizes[name]) for name in spec.axes)
         excess = log(sample.seconds / _seconds(law, sample))
-        by_width.setdefault(at, []).append((sample.seconds, excess))
+        by_width.setdefault(at, []).append((_worth(sample) ** 2, excess))
     return tuple(
-        Anchor(at=at, excess=fmean(excess for _, excess in sorted(found)[len(found) // 2 :]))
+        Anchor(at=at, excess=fmean((e for _, e in found), weights=[w for w, _ in found]))
         for at, found in by_width.items()
     )

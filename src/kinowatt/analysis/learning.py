@@ -7,42 +7,41 @@ report says so.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from kinowatt.analysis.bench_physics import Bench, physics_of_bench
 from kinowatt.analysis.calibration import student_spread
 from kinowatt.analysis.features import GROUPS, STAGES, Features, Row, features
-from kinowatt.analysis.law_fits import fit_laws
-from kinowatt.analysis.power_fits import fit_power
 from kinowatt.errors import InputError, require_extra
 from kinowatt.facts.gpus import gpu as find_gpu
 from kinowatt.theory.physics import Physics, table_of
 from kinowatt.units import joules_to_wh
 
-Bench = Mapping[str, Any]
 # How far the laws of a microbench may be from what runs inside a forward (log-normal)
 PRIOR_SIGMA = {
     "linear": 0.05,
     "attention": 0.05,
     "convolution": 0.15,
+    "convolution.tf32": 0.15,
     "norm": 0.2,
     "memory": 0.25,
     "power.compute": 0.1,
     "power.memory": 0.2,
+    "gap": 0.7,
     "host": 0.5,
 }
-NOISE = {
-    "denoiser": 0.01,
-    "vae_decoder": 0.03,
-}  # of seconds; the text encoder is too short to count
+# Of seconds, where the device sets the pace; the text encoder is too short to count
+NOISE = {"denoiser": 0.01, "vae_decoder": 0.03}
+HOST_NOISE = 0.15  # where the host does: it scatters from process to process
 ENERGY_NOISE = 0.02
+CLOCK_NOISE = 0.015
+HOST_SHARE, LAG_SHARE = 0.8, 0.15  # of a call
 SOFT = 2.0  # standard deviations from which a row counts as an outlier
 DETERMINED = 0.8  # a factor is the rows' where they shrink its prior to this share
 FEWEST_MODELS = 3  # to know how far a model that was left out is missed
 # Measured over predicted of seven models on one H100 by its microbench alone (November 2026)
 ALONE = {"80": (0.9, 1.3), "95": (0.8, 1.5)}
-CALLS = {"linear": "linear", "attention": "attention", "convolution": "convolution"}
-CALLS |= {"norm": "layer_norm", "other": "add"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,15 +75,7 @@ def learn(bench: Bench, rows: Sequence[Row] = (), label: str = "") -> Learned:
     `bench`: a `Microbench` as a mapping. `rows`: measurements as mappings, of the same GPU and
     software.
     """
-    known = bench["conditions"]
-    clock_mhz, limit_w = known.get("max_sm_clock_mhz"), known.get("power_limit_w")
-    if not clock_mhz or not limit_w:
-        raise InputError("the microbench knows no clock and no power limit: take it on a GPU")
-    physics = Physics(
-        laws=fit_laws(bench["points"], clock_mhz),
-        power=fit_power(bench["points"], bench["loads"], limit_w, clock_mhz),
-        host_s={name: bench["call_overhead"][call]["host_s"] for name, call in CALLS.items()},
-    )
+    physics = physics_of_bench(bench)
     taken, left_out = _like(bench, rows)
     factors: tuple[Factor, ...] = ()
     spread = {"latency": ALONE, "energy": ALONE}
@@ -93,9 +84,7 @@ def learn(bench: Bench, rows: Sequence[Row] = (), label: str = "") -> Learned:
         factors = fit_factors(seen, physics)
         spread = _unseen(seen, physics)
         values = {factor.name: factor.value for factor in factors}
-        physics = Physics(
-            laws=physics.laws, power=physics.power, host_s=physics.host_s, factors=values
-        )
+        physics = replace(physics, factors=values)
     profile = _profile(bench, [rows[i] for i in taken], physics, spread, label)
     return Learned(profile=profile, factors=factors, used=len(taken), left_out=left_out)
 
@@ -128,17 +117,24 @@ def _like(bench: Bench, rows: Sequence[Row]) -> tuple[list[int], tuple[tuple[int
 
 
 def fit_factors(seen: Features, physics: Physics) -> tuple[Factor, ...]:
-    """Least squares on seconds and joules of stages, outliers held back, drawn towards 1."""
+    """Least squares on seconds, joules and clocks of stages, outliers held back, drawn towards 1.
+
+    At the power limit joules follow seconds; the clock is what tells operators' power apart.
+    """
     np: Any = require_extra("learn", "numpy")
     optimize: Any = require_extra("learn", "scipy.optimize")
-    measured_s, measured_j, sure_s, sure_j = _targets(seen, np)
+    targets = _targets(seen, np)
     sigma = np.array([PRIOR_SIGMA[name] for name in GROUPS])
 
     def off(logs: Any) -> Any:
-        seconds, joules = seen.stages(physics, dict(zip(GROUPS, np.exp(logs), strict=True)))
-        late = np.log(seconds[sure_s > 0] / measured_s[sure_s > 0]) * sure_s[sure_s > 0]
-        spent = np.log(joules[sure_j > 0] / measured_j[sure_j > 0]) * sure_j[sure_j > 0]
-        rows = np.concatenate([late, spent]) / SOFT
+        found = seen.stages(physics, dict(zip(GROUPS, np.exp(logs), strict=True)))
+        pairs = zip((found.seconds, found.joules, found.clock), targets, strict=True)
+        errors = [
+            np.log(value[known] / wanted[known]) * sure[known]
+            for value, (wanted, sure) in pairs
+            for known in (sure > 0,)
+        ]
+        rows = np.concatenate(errors) / SOFT
         held = SOFT * np.sqrt(2 * (np.sqrt(1 + rows**2) - 1))  # grows linearly beyond SOFT
         return np.concatenate([held, logs / sigma])
 
@@ -156,27 +152,56 @@ def fit_factors(seen: Features, physics: Physics) -> tuple[Factor, ...]:
     )
 
 
-def _targets(seen: Features, np: Any) -> tuple[Any, Any, Any, Any]:
-    """Measured seconds and joules by (row, stage), and what each counts: 0 where it is unknown.
+def device_bound(stage: Mapping[str, Any]) -> bool:
+    """Whether the device set the pace of a stage, by the row's own record.
+
+    The host returned early from its calls, or it was so far ahead at their end that it must have
+    waited for room in the queue: its seconds then hold those of waiting. A row that does not say
+    counts as one whose device did.
+    """
+    call_s, host_s, lag_s = (stage.get(name) for name in ("call_s", "host_s", "lag_s"))
+    if not call_s or host_s is None:
+        return True
+    return bool(host_s < HOST_SHARE * call_s or (lag_s or 0.0) > LAG_SHARE * call_s)
+
+
+def _targets(seen: Features, np: Any) -> tuple[tuple[Any, Any], ...]:
+    """Measured seconds, joules and clocks by (row, stage), each with what it counts: 0 where it is
+    unknown.
 
     Rows of one model count as one model: many rows of one must not drown the others.
     """
     shape = (len(seen.rows), len(STAGES))
-    seconds, joules, sure_s, sure_j = (np.zeros(shape) for _ in range(4))
+    (seconds, sure_s), (joules, sure_j), (clocks, sure_c) = found = tuple(
+        (np.zeros(shape), np.zeros(shape)) for _ in range(3)
+    )
     models = [row["model"] for row in seen.rows]
     for i, row in enumerate(seen.rows):
         worth = 1 / math.sqrt(max(1, models.count(row["model"]) / 4))
-        for j, stage in enumerate(STAGES):
-            found = row["stages"].get(stage)
-            if found is None or stage not in NOISE:
+        for stage, noise in NOISE.items():
+            known, j = row["stages"].get(stage), STAGES.index(stage)
+            if known is None:
                 continue
-            seconds[i, j] = found["latency_s"]
-            sure_s[i, j] = worth / NOISE[stage]
-            wh = found["energy_wh"]["gpu"]
+            bound = device_bound(known)
+            seconds[i, j] = known["latency_s"]
+            sure_s[i, j] = worth / (noise if bound else HOST_NOISE)
+            wh = known["energy_wh"]["gpu"]
             if wh:
                 joules[i, j] = wh * 3600
-                sure_j[i, j] = worth / max(ENERGY_NOISE, NOISE[stage])
-    return seconds, joules, sure_s, sure_j
+                sure_j[i, j] = worth / (max(ENERGY_NOISE, noise) if bound else HOST_NOISE)
+        clock = _clock(row)
+        if clock:
+            j = STAGES.index("denoiser")
+            clocks[i, j], sure_c[i, j] = clock, worth / CLOCK_NOISE
+    return found
+
+
+def _clock(row: Row) -> float | None:
+    """Mean share of the greatest clock over the denoiser, where a window held little else."""
+    conditions = row["conditions"]
+    seen, highest = conditions.get("clock_mhz"), conditions.get("max_sm_clock_mhz")
+    steady = row.get("protocol") == "sampled" and device_bound(row["stages"]["denoiser"])
+    return float(seen["mean"]) / float(highest) if seen and highest and steady else None
 
 
 def _unseen(seen: Features, physics: Physics) -> dict[str, Any]:
@@ -204,15 +229,15 @@ def _ratios(
     seen: Features, physics: Physics, factors: Mapping[str, float]
 ) -> tuple[list[float], list[float]]:
     """Measured over predicted seconds of the stages, and joules of the whole, row by row."""
-    seconds, joules = seen.stages(physics, factors)
+    found = seen.stages(physics, factors)
     late, spent = [], []
     for index, row in enumerate(seen.rows):
         known = [row["stages"].get(stage, {}).get("latency_s", 0.0) for stage in STAGES]
-        late.append(sum(known) / float(seconds[index].sum()))
+        late.append(sum(known) / float(found.seconds[index].sum()))
         wh = row["energy_wh"]["gpu"]
         if wh:
             rest_j = (row["latency_s"] - sum(known)) * physics.power.static_w
-            spent.append(wh / joules_to_wh(float(joules[index].sum()) + rest_j))
+            spent.append(wh / joules_to_wh(float(found.joules[index].sum()) + rest_j))
     return late, spent
 
 

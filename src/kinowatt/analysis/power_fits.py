@@ -1,43 +1,49 @@
 """Power by what is busy, fitted to what `kinowatt microbench` saw at length and at part of the time.
 
 Watts of a stretch = static + dynamic joules of a call x (1 - a + a x) / seconds of a call, with x
-the clock and a the share of the joules that falls with it. One static power and one a for all;
-joules per FLOP or per byte for each kind of operator.
+the clock and a the share of the joules that falls with it. Static power, a, the watts of being busy
+and the joules of a byte are the same for all; joules per FLOP, or per byte on top, belong to a kind
+of operator.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import exp, log
 from typing import Any
 
 from kinowatt.analysis.law_fits import SPECS, Point
 from kinowatt.errors import InputError, require_extra
-from kinowatt.theory.power import PowerLaw
+from kinowatt.theory.physics import ENERGY_SIZE
+from kinowatt.theory.power import PowerLaw, Work
 
-# Which size of a law's operators its joules depend on
-SIZES: Mapping[str, str] = {
-    "attention": "head",
-    "convolution": "cin",
-    "convolution.tf32": "cin",
-    "norm.layer_norm": "width",
-}
 # Laws whose operators were not run at length take the joules of these
 LIKE = {
     "linear.float32": "linear",
+    "convolution.tf32": "convolution",
     "norm.layer_norm.float32": "norm.layer_norm",
     "norm.rms_norm": "norm.layer_norm",
     "norm.rms_norm.float32": "norm.layer_norm",
 }
+# Nothing on top of their bytes; a few blocks of threads leave most of a GPU idle
+PLAIN = "pointwise"
+SPARSE = ("norm.group_norm",)
 FEWEST = 6
-STATIC_W, CLOCK_SHARE = 140.0, 0.7  # where the search begins
+# Where the search begins, and how far from there it may go unasked (log-normal)
+STATIC_W, CLOCK_SHARE = 140.0, 0.8
+BUSY_W, BYTE_J, PULL = 250.0, 5e-11, 0.02
+SOFT = 0.05
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stretch:
-    """Watts of an operator over seconds: `work` is FLOPs or bytes of a call."""
+    """Watts of an operator over seconds; FLOPs (0 where it only moves memory), bytes and seconds
+    at work of a call, these at the greatest clock."""
 
     law: str
     size: float
-    work: float
+    flops: float
+    nbytes: float
+    busy_s: float
     seconds: float
     watts: float
     clock: float
@@ -56,64 +62,101 @@ def fit_power(
     through is the median of what the hottest stretches drew, at most the limit itself.
     """
     at_length = [_stretch(p, p["sustained"], max_clock_mhz) for p in points if p["sustained"]]
-    partly = [_stretch(p, p, max_clock_mhz) for p in loads]
+    bursts = {_identity(p): p["burst"] for p in points}
+    partly = [
+        _stretch({**p, "burst": bursts[_identity(p)]}, p, max_clock_mhz)
+        for p in loads
+        if _identity(p) in bursts
+    ]
     found = [stretch for stretch in (*at_length, *partly) if stretch is not None]
     if len(found) < FEWEST:
         raise InputError(
             f"the microbench has power of {len(found)} stretches, {FEWEST} are needed:"
             " take it on a GPU whose power NVML tells, with the usual budget"
         )
-    static_w, share, joules = _solve(found)
-    return PowerLaw(
-        static_w=static_w,
-        limit_w=_reached(found, limit_w),
-        clock_share=share,
-        joules=_by_law(joules),
-    )
+    return _solve(found, _reached(found, limit_w))
+
+
+def energy_size(law: str, params: Mapping[str, Any]) -> float:
+    """The size of a call that its joules depend on."""
+    return float(params.get(ENERGY_SIZE.get(law.partition(".")[0], ""), 1.0))
+
+
+def _identity(point: Point) -> tuple[Any, ...]:
+    params = tuple(sorted(point["params"].items()))
+    return point["op"], point["dtype"], point["data"], point["backend"], params
 
 
 def _stretch(point: Point, seen: Mapping[str, Any], max_clock_mhz: float) -> Stretch | None:
     laws = [name for name, spec in SPECS.items() if spec.takes(point)]
     if not laws or not seen.get("power_w"):
         return None
-    size = point["params"].get(SIZES.get(laws[0], ""), 1.0)
+    clock = min(1.0, seen["clock_mhz"]["mean"] / max_clock_mhz)
+    at_work = seen["seconds_per_call"] * seen["duty"] * (clock if point["flops"] else 1.0)
     return Stretch(
         law=laws[0],
-        size=float(size),
-        work=point["flops"] or point["bytes"],
+        size=energy_size(laws[0], point["params"]),
+        flops=point["flops"],
+        nbytes=point["bytes"],
+        busy_s=min(at_work, point["burst"]["seconds_per_call"]),
         seconds=seen["seconds_per_call"],
         watts=seen["power_w"]["mean"],
-        clock=min(1.0, seen["clock_mhz"]["mean"] / max_clock_mhz),
+        clock=clock,
     )
 
 
-def _solve(found: Sequence[Stretch]) -> tuple[float, float, dict[tuple[str, float], float]]:
+def _solve(found: Sequence[Stretch], limit_w: float) -> PowerLaw:
+    """Least squares of relative watts; what is not seen stays where the search begins."""
     import numpy as np
 
     optimize: Any = require_extra("learn", "scipy.optimize")
-    keys = sorted({stretch.key for stretch in found})
-    first = [np.log(_joules(found, key, STATIC_W)) for key in keys]
+    keys = sorted({s.key for s in found if s.law != PLAIN and s.law not in SPARSE})
+    sparse = sorted({s.law for s in found} & set(SPARSE))
+    first = [
+        *(log(value) for value in (BUSY_W, BYTE_J)),
+        *(log(BUSY_W) for _ in sparse),
+        *(log(_first_j(found, key)) for key in keys),
+    ]
+
+    def law(values: Any) -> PowerLaw:
+        busy_w, byte_j, *rest = (exp(value) for value in values[2:])
+        joules: dict[str, dict[float, float]] = {}
+        for (name, size), value in zip(keys, rest[len(sparse) :], strict=True):
+            joules.setdefault(name, {})[size] = value
+        return PowerLaw(
+            static_w=float(values[0]),
+            limit_w=limit_w,
+            clock_share=float(values[1]),
+            busy_w={"other": busy_w} | dict(zip(sparse, rest, strict=False)),
+            byte_j=byte_j,
+            joules=joules,
+        )
 
     def errors(values: Any) -> Any:
-        static_w, share, joules = values[0], values[1], dict(zip(keys, values[2:], strict=True))
-        lawful = [
-            static_w + np.exp(joules[s.key]) * s.work * (1 - share + share * s.clock) / s.seconds
-            for s in found
-        ]
-        return np.log(np.array(lawful) / [s.watts for s in found])
+        now = law(values)
+        off = [log(_watts(now, stretch) / stretch.watts) for stretch in found]
+        return np.concatenate([off, PULL * SOFT * (values[2:] - first)])
 
-    bounds = ([20.0, 0.0, *[-np.inf] * len(keys)], [400.0, 1.0, *[np.inf] * len(keys)])
+    bounds = ([20.0, 0.0, *[-np.inf] * len(first)], [400.0, 1.0, *[np.inf] * len(first)])
+    start = [STATIC_W, CLOCK_SHARE, *first]
     best = optimize.least_squares(
-        errors, [STATIC_W, CLOCK_SHARE, *first], bounds=bounds, x_scale="jac", loss="soft_l1"
+        errors, start, bounds=bounds, x_scale="jac", loss="soft_l1", f_scale=SOFT
     ).x
-    joules = {key: float(np.exp(value)) for key, value in zip(keys, best[2:], strict=True)}
-    return float(best[0]), float(best[1]), joules
+    return _for_all_laws(law(best))
 
 
-def _joules(found: Sequence[Stretch], key: tuple[str, float], static_w: float) -> float:
-    """Joules per unit of work of the first stretch of a kind, clock aside."""
+def _watts(law: PowerLaw, s: Stretch) -> float:
+    work = Work(flops=s.flops or None, nbytes=s.nbytes, busy_s=s.busy_s)
+    dynamic_j = law.dynamic_j(s.law, s.size, work)
+    cooler = 1.0 - law.clock_share + law.clock_share * s.clock
+    return float(law.static_w + dynamic_j * cooler / s.seconds)
+
+
+def _first_j(found: Sequence[Stretch], key: tuple[str, float]) -> float:
+    """Joules per unit of work of the first stretch of a kind beyond being busy."""
     first = next(s for s in found if s.key == key)
-    return max(first.watts - static_w, 1.0) * first.seconds / first.work
+    rest_w = max(first.watts - STATIC_W - BUSY_W, 10.0)
+    return rest_w * first.seconds / (first.flops or first.nbytes)
 
 
 def _reached(found: Sequence[Stretch], limit_w: float) -> float:
@@ -122,11 +165,6 @@ def _reached(found: Sequence[Stretch], limit_w: float) -> float:
     return min(limit_w, held[len(held) // 2]) if held else limit_w
 
 
-def _by_law(joules: Mapping[tuple[str, float], float]) -> dict[str, dict[float, float]]:
-    found: dict[str, dict[float, float]] = {}
-    for (law, size), value in joules.items():
-        found.setdefault(law, {})[size] = value
-    moved = found.get("pointwise", {1.0: max(v for each in found.values() for v in each.values())})
-    for law in SPECS:
-        found.setdefault(law, found.get(LIKE.get(law, ""), moved))
-    return found
+def _for_all_laws(law: PowerLaw) -> PowerLaw:
+    likely = {name: law.joules[like] for name, like in LIKE.items() if like in law.joules}
+    return replace(law, joules={**likely, **law.joules})

@@ -1,8 +1,8 @@
 """Learned profiles: the physics of a GPU and its software as `kinowatt calibrate` writes it.
 
-One JSON file: what every profile has, and `physics`: `laws` of operators by name, `power`, `host_s`
-and `factors` (their meaning: `kinowatt.theory.laws`, `power`, `physics`), and `fingerprint`: GPU,
-driver and versions that they belong to.
+One JSON file: what every profile has, and `physics`: `laws` of operators by name, `power`, `host_s`,
+`gap_s` and `factors` (their meaning: `kinowatt.theory.laws`, `power`, `physics`), and
+`fingerprint`: GPU, driver and versions that they belong to.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from kinowatt.errors import FactsError
 from kinowatt.facts.loading import number, read_json
 
 ESSENTIAL = ("linear", "attention", "convolution", "pointwise")
-_POWER = ("static_w", "limit_w", "clock_share")
+_POWER = ("static_w", "limit_w", "clock_share", "byte_j")
 
 
 def read_learned(path: Path) -> dict[str, Any]:
@@ -26,9 +26,10 @@ def read_learned(path: Path) -> dict[str, Any]:
             raise FactsError(f"{path.name}: physics.laws has no {name!r}, which every model needs")
     for name in laws:
         _check_law(_table(laws, name, path.name), f"{path.name}: law {name!r}")
-    _check_power(_table(physics, "power", path.name), tuple(laws), f"{path.name}: power")
+    _check_power(_table(physics, "power", path.name), f"{path.name}: power")
     host = _table(physics, "host_s", path.name)
     _positive(host, ("other", *host), f"{path.name}: host_s")
+    _positive(physics, ("gap_s",), f"{path.name}: physics")
     factors = physics.get("factors", {})
     _positive(factors, tuple(factors), f"{path.name}: factors", above=0.0)
     return raw
@@ -49,14 +50,16 @@ def _check_law(law: Mapping[str, Any], where: str) -> None:
             number({"anchors": value}, "anchors", where)
 
 
-def _check_power(power: Mapping[str, Any], laws: tuple[str, ...], where: str) -> None:
+def _check_power(power: Mapping[str, Any], where: str) -> None:
     _positive(power, _POWER, where)
     if not power["static_w"] < power["limit_w"]:
         raise FactsError(f"{where}: static_w must be below limit_w")
     if not 0 < power["clock_share"] <= 1:
         raise FactsError(f"{where}: clock_share must be above 0 and at most 1")
+    busy = _table(power, "busy_w", where)
+    _positive(busy, ("other", *busy), f"{where}: busy_w")
     joules = _table(power, "joules", where)
-    for name in laws:
+    for name in joules:
         by_size = _table(joules, name, where)
         for size in by_size:
             number({"size": float(size)}, "size", where)

@@ -7,15 +7,7 @@ import torch
 
 
 class Timeline(Protocol):
-    """Marks instants in the order of the device's work.
-
-    `spin_cycles`: cycles of the SM clock that `spin` takes; 0 where the device counts none.
-    """
-
-    spin_cycles: int
-
-    def spin(self) -> None:
-        """Queues idle work of `spin_cycles`: its seconds tell the clock."""
+    """Marks instants in the order of the device's work."""
 
     def mark(self) -> Any:
         """An instant after all work queued so far, without waiting for it."""
@@ -37,11 +29,6 @@ class Timeline(Protocol):
 
 
 class CudaTimeline:
-    spin_cycles = 400_000
-
-    def spin(self) -> None:
-        torch.cuda._sleep(self.spin_cycles)  # torch's own tests wait with it
-
     def __init__(self, device: torch.device) -> None:
         self.device = device
 
@@ -69,11 +56,6 @@ class CudaTimeline:
 
 
 class CpuTimeline:
-    spin_cycles = 0
-
-    def spin(self) -> None:
-        pass
-
     def mark(self) -> float:
         return time.perf_counter()
 

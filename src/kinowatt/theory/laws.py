@@ -17,7 +17,8 @@ Number = Any
 HALF = ("bfloat16", "float16")
 ROUND = 3.0  # how sharply the larger of compute and memory time wins; infinity: a plain maximum
 NEAR = 0.7  # binary logarithm of a ratio of sizes over which what was seen at a shape still counts
-TRUST = 0.15  # weight of the law itself beside the shapes seen
+TRUST = 0.6  # weight of the law itself beside the shapes seen
+SAME = 0.005  # squared distance below which a shape counts as one that was seen
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,12 +50,13 @@ class Law:
         self, sizes: Mapping[str, Number], flops: Number, nbytes: Number
     ) -> tuple[Number, Number]:
         """Seconds of compute and of memory of one call, without its start."""
-        loss: Number = exp(self.excess(sizes))
+        excess = exp(self.excess(sizes))
+        loss: Number = excess
         for name, half in self.halves.items():
             loss = loss * (1.0 + half / sizes[name])
         if self.rate_flops is None:
             return 0.0, nbytes / self.bandwidth_bytes_per_s * loss
-        return flops / self.rate_flops * loss, nbytes / self.bandwidth_bytes_per_s
+        return flops / self.rate_flops * loss, nbytes / self.bandwidth_bytes_per_s * excess
 
     def excess(self, sizes: Mapping[str, Number]) -> float:
         """Logarithm of measured over lawful seconds near these widths; 0 far from any."""
@@ -62,7 +64,7 @@ class Law:
         total, weight = 0.0, TRUST
         for anchor in self.anchors:
             distance = sum((a - b) ** 2 for a, b in zip(here, anchor.at, strict=True))
-            near = exp(-distance / NEAR**2) / (distance + 0.02)
+            near = exp(-distance / NEAR**2) / (distance + SAME)
             total, weight = total + near * anchor.excess, weight + near
         return total / weight
 

@@ -7,6 +7,7 @@ from typing import Any
 from kinowatt.facts.gpus import GpuSpec
 from kinowatt.facts.profiles import GpuProfile
 from kinowatt.theory.laws import (
+    HALF,
     ROUND,
     Anchor,
     Law,
@@ -17,13 +18,15 @@ from kinowatt.theory.laws import (
     sizes_of,
 )
 from kinowatt.theory.operators import COMPUTE_KINDS, Operator
-from kinowatt.theory.power import Load, PowerLaw, balance
+from kinowatt.theory.power import Load, PowerLaw, Work, balance
 from kinowatt.theory.profile import Clock, StageTime, Timed, Timer
 
 Number = Any
 TINY_S = 1e-30
+# Bursts are replayed as graphs or queued ahead; on a stream kernels follow one another less closely
+GAP_S = 2e-6
 # What of an operator its joules depend on, by the beginning of its law
-_ENERGY_SIZE = {"attention": "head", "convolution": "cin", "norm": "width"}
+ENERGY_SIZE = {"attention": "head", "convolution": "cin"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,19 +34,29 @@ class Physics:
     """What is learned of a GPU and its software, the same for every model.
 
     `laws` by name and `power` come from the GPU alone. `host_s`: seconds of the host for one call
-    by kind of operator, `other` for the rest. `factors`: what rows of whole videos say on top, by
-    group (see `group_of`), 1 where they say nothing.
+    by kind of operator, `other` for the rest. `gap_s`: seconds of the device between the kernels
+    of two calls. `factors`: what rows of whole videos say on top, by group (see `group_of`), 1
+    where they say nothing.
     """
 
     laws: Mapping[str, Law]
     power: PowerLaw
     host_s: Mapping[str, float]
+    gap_s: float = GAP_S
     factors: Mapping[str, float] = field(default_factory=dict)
 
 
-def group_of(kind: str) -> str:
-    """The factor that an operator's seconds are multiplied with."""
-    return kind if kind in ("linear", "attention", "convolution", "norm") else "memory"
+def group_of(operator: Operator) -> str:
+    """The factor that an operator's seconds are multiplied with.
+
+    Group norms are not with the norms of tokens: few, long rows are no matter of caches. TF32
+    convolutions run other kernels than those of half precision.
+    """
+    if operator.kind == "norm" and "group" not in operator.op:
+        return "norm"
+    if operator.kind == "convolution" and operator.dtype not in HALF:
+        return "convolution.tf32"
+    return operator.kind if operator.kind in COMPUTE_KINDS else "memory"
 
 
 def power_group_of(kind: str) -> str:
@@ -76,20 +89,23 @@ class PhysicalClock:
         compute_s, memory_s = law.parts(sizes, operator.flops / made, bytes_of(operator) / made)
         busy_s = larger_of(compute_s, memory_s)
         stretches = (compute_s / (busy_s + TINY_S)) ** ROUND
-        factor = self._factor(group_of(operator.kind)) * operator.calls
+        factor = self._factor(group_of(operator)) * operator.calls
+        gaps_s = self.physics.gap_s * self._factor("gap") * operator.calls
         return Piece(
             operator=operator,
             compute_s=busy_s * stretches * factor,
-            memory_s=(busy_s * (1.0 - stretches) + law.start_s) * factor,
-            dynamic_j=self._dynamic_j(operator, sizes),
+            memory_s=(busy_s * (1.0 - stretches) + law.start_s) * factor + gaps_s,
+            dynamic_j=self._dynamic_j(operator, sizes, busy_s * operator.calls),
             host_s=self._host_s(operator),
         )
 
-    def _dynamic_j(self, operator: Operator, sizes: Mapping[str, Number]) -> Number:
+    def _dynamic_j(self, operator: Operator, sizes: Mapping[str, Number], busy_s: Number) -> Number:
         name = next(n for n in law_names(operator) if n in self.physics.laws)
-        size = sizes.get(_ENERGY_SIZE.get(name.partition(".")[0], ""), 1.0)
-        law = self.physics.laws[name]
-        work = bytes_of(operator) if law.rate_flops is None else operator.flops
+        size = sizes.get(ENERGY_SIZE.get(name.partition(".")[0], ""), 1.0)
+        computes = self.physics.laws[name].rate_flops is not None
+        work = Work(
+            flops=operator.flops if computes else None, nbytes=bytes_of(operator), busy_s=busy_s
+        )
         joules = self.physics.power.dynamic_j(name, size, work)
         return joules * self._factor(power_group_of(operator.kind))
 
@@ -167,6 +183,7 @@ def physics_of(raw: Mapping[str, Any]) -> Physics:
         laws={name: _law(law) for name, law in raw["laws"].items()},
         power=PowerLaw(**power, joules=joules),
         host_s=raw["host_s"],
+        gap_s=raw["gap_s"],
         factors=raw.get("factors", {}),
     )
 
@@ -199,6 +216,7 @@ def table_of(physics: Physics) -> dict[str, Any]:
         "laws": laws,
         "power": power,
         "host_s": dict(physics.host_s),
+        "gap_s": physics.gap_s,
         "factors": dict(physics.factors),
     }
 

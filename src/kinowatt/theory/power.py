@@ -21,25 +21,43 @@ class PowerLaw:
     """Watts of a GPU.
 
     `static_w`: powered up and waiting. `limit_w`: the mean that the limit really lets through.
-    `clock_share`: how much of an operator's dynamic energy falls with the clock (its voltage falls
-    with it), the rest does not. `joules`: dynamic joules at the greatest clock by law, per FLOP or,
-    of work that only moves memory, per byte; by the size that matters (the head of attention, the
-    width of a norm), 1 where none does.
+    The rest is dynamic, all at the greatest clock: `busy_w` while an operator runs, by law, `other`
+    for most; `byte_j` joules for each byte moved; `joules` by law for each FLOP, or for each byte
+    on top of `byte_j` where nothing is computed, by the size that matters (the head of attention,
+    the channels of a convolution), 1 where none does. `clock_share`: how much of it falls with the
+    clock (the voltage falls with it); the rest does not.
     """
 
     static_w: float
     limit_w: float
     clock_share: float
+    busy_w: Mapping[str, float]
+    byte_j: float
     joules: Mapping[str, Mapping[float, float]]
 
-    def dynamic_j(self, law: str, size: Number, work: Number) -> Number:
+    def dynamic_j(self, law: str, size: Number, work: "Work") -> Number:
         """Dynamic joules of some work at the greatest clock."""
-        known = self.joules[law]
+        busy_w = self.busy_w.get(law, self.busy_w["other"])
+        each_j = self._each_j(law, size)
+        counted = work.nbytes if work.flops is None else work.flops
+        return busy_w * work.busy_s + self.byte_j * work.nbytes + each_j * counted
+
+    def _each_j(self, law: str, size: Number) -> float:
+        known = self.joules.get(law, {1.0: 0.0})
         if len(known) == 1:
-            return work * next(iter(known.values()))
+            return next(iter(known.values()))
         sizes = sorted(known)
         values = [log(known[each]) for each in sizes]
-        return work * exp(between(log(float(size)), [log(each) for each in sizes], values))
+        return exp(between(log(float(size)), [log(each) for each in sizes], values))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Work:
+    """What an operator does: `flops` None of work that only moves memory; seconds it is at it."""
+
+    flops: Number | None
+    nbytes: Number
+    busy_s: Number
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,6 +5,7 @@ layers, tokens of their texts and videos, channels of their decoders.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from kinowatt.lab.microbench.points import Point, distinct
 
@@ -201,6 +202,9 @@ def _model_attention() -> Iterator[Point]:
     yield attention(64, 17776, heads=48, batch=2)
     yield attention(128, 4096, 256, heads=32, batch=2)
     yield attention(64, 512, heads=64)
+    # Stable Diffusion's decoder: one wide head for each frame
+    for n in (4096, 16384):
+        yield replace(attention(512, n, heads=1, batch=16), dtype="float16")
     for head, tokens in ((40, 4096), (80, 1024), (160, 256), (160, 64)):
         yield attention(head, tokens, heads=8, batch=32)
         yield attention(head, tokens, 77, heads=8, batch=32)

@@ -3,8 +3,7 @@
 import math
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -42,7 +41,7 @@ def once_s(call: Call, line: Timeline) -> float:
 
 
 def burst(call: Call, line: Timeline) -> dict[str, Any]:
-    """Seconds of a call, the median of a few short bursts, each with the SM clock around it.
+    """Seconds of a call, the median of a few short bursts.
 
     Where the host is too slow to keep the GPU busy, calls are replayed as a CUDA graph.
     """
@@ -52,9 +51,7 @@ def burst(call: Call, line: Timeline) -> dict[str, Any]:
     if graphed:
         guess_s = once_s(unit, line)
     times = max(1, min(MOST_CALLS, math.ceil(BURST_S / max(guess_s, 1e-6))))
-    timed = [_one_burst(unit, times, line) for _ in range(REPEATS)]
-    seconds = [each / (times * per_unit) for each, _ in timed]
-    clocks = [clock for _, found in timed for clock in found]
+    seconds = [_one_burst(unit, times, line) / (times * per_unit) for _ in range(REPEATS)]
     return {
         "seconds_per_call": statistics.median(seconds),
         "min_s": min(seconds),
@@ -62,31 +59,17 @@ def burst(call: Call, line: Timeline) -> dict[str, Any]:
         "calls": times * per_unit,
         "repeats": REPEATS,
         "graph": graphed is not None,
-        "clock_mhz": spread(clocks) if clocks else None,
     }
 
 
-def _one_burst(unit: Call, times: int, line: Timeline) -> tuple[float, list[float]]:
-    """Device seconds of some calls, and the clock before and after them.
-
-    Clocks fall within milliseconds of heavy work and come back as slowly: NVML, read every 10 ms,
-    is too coarse for a burst. A kernel that counts cycles tells the clock at its edges.
-    """
+def _one_burst(unit: Call, times: int, line: Timeline) -> float:
+    """Device seconds of some calls."""
     line.wait()
-    marks = [line.mark()]
-    for work in (line.spin, lambda: repeated(unit, times), line.spin):
-        work()
-        marks.append(line.mark())
+    first = line.mark()
+    repeated(unit, times)
+    last = line.mark()
     line.wait()
-    before_s, seconds, after_s = (line.seconds(a, b) for a, b in pairwise(marks))
-    if not line.spin_cycles:
-        return seconds, []
-    return seconds, [line.spin_cycles / each / 1e6 for each in (before_s, after_s)]
-
-
-def spread(values: Sequence[float]) -> dict[str, float]:
-    """Mean and ends, as the sampler gives them."""
-    return {"mean": statistics.fmean(values), "min": min(values), "max": max(values)}
+    return line.seconds(first, last)
 
 
 def graph(call: Call) -> torch.cuda.CUDAGraph | None:

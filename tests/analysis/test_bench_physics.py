@@ -1,0 +1,82 @@
+"""Physics of a microbench: clocks of bursts are those that cycles at length tell."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kinowatt.analysis.bench_physics import (
+    SETTLING_S,
+    BurstClocks,
+    _settling_s,
+    burst_clocks,
+    physics_of_bench,
+)
+from kinowatt.errors import InputError
+
+MHZ = 1980.0
+
+
+@pytest.fixture(scope="module")
+def bench(root: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((root / "data/microbench/h100-sxm.json").read_text("utf-8"))
+    return found
+
+
+def held(bench: dict[str, Any]) -> list[dict[str, Any]]:
+    """Points that ran both ways and whose clock the limit held down at length."""
+    return [
+        p
+        for p in bench["points"]
+        if p["sustained"]
+        and p["flops"]
+        and p["data"] == "random"
+        and p["sustained"]["clock_mhz"]["mean"] < 0.95 * MHZ
+    ]
+
+
+def test_a_burst_falls_less_than_work_at_length(bench: dict[str, Any]) -> None:
+    clocks = burst_clocks(bench)
+    assert 0.01 < clocks.settling_s < 0.05
+    assert len(held(bench)) >= 5
+    for point in held(bench):
+        at_length = point["sustained"]["clock_mhz"]["mean"] / MHZ
+        assert at_length - 0.03 < clocks.of(point) < 1
+
+
+def test_cycles_of_a_call_are_the_same_in_a_burst_and_at_length(bench: dict[str, Any]) -> None:
+    clocks, off = burst_clocks(bench), []
+    for point in held(bench):
+        long = point["sustained"]
+        cycles = long["seconds_per_call"] * long["clock_mhz"]["mean"] / MHZ
+        off.append(abs(point["burst"]["seconds_per_call"] * clocks.of(point) / cycles - 1))
+    assert sum(off) / len(off) < 0.04
+
+
+def test_cool_work_keeps_its_clock(bench: dict[str, Any]) -> None:
+    clocks = burst_clocks(bench)
+    for point in bench["points"]:
+        if not point["flops"] or point["flops"] / point["burst"]["seconds_per_call"] < 50e12:
+            assert clocks.of(point) == pytest.approx(1.0, abs=0.01)
+
+
+def test_how_fast_a_clock_settles_is_found_again(bench: dict[str, Any]) -> None:
+    """Bursts as they would be with a clock that settles in 20 ms."""
+    power = burst_clocks(bench).power
+    true = BurstClocks(power=power, settling_s=0.020)
+    made = []
+    for point in held(bench):
+        long = point["sustained"]
+        cycles_s = long["seconds_per_call"] * long["clock_mhz"]["mean"] / MHZ
+        burst = dict(point["burst"])
+        for _ in range(20):
+            burst["seconds_per_call"] = cycles_s / true.of({**point, "burst": burst})
+        made.append({**point, "burst": burst})
+    assert _settling_s(made, MHZ) == pytest.approx(0.020, rel=0.2)
+    assert _settling_s([], MHZ) == SETTLING_S
+
+
+def test_a_microbench_of_a_cpu_has_no_physics() -> None:
+    with pytest.raises(InputError, match="no clock and no power limit: take it on a GPU"):
+        physics_of_bench({"conditions": {}})
