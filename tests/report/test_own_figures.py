@@ -29,7 +29,7 @@ def at_frames(real: OwnRow, frames: int, composed: bool = False, machine: str = 
 @pytest.fixture(scope="module")
 def real():
     rows = [row for row in own_rows() if row.row["model"] == "wan2.1-t2v-1.3b"]
-    return next(row for row in rows if not row.composed)
+    return next(row for row in rows if not row.composed and row.row["workload"]["steps"] == 50)
 
 
 def drawn(rows):

@@ -15,6 +15,10 @@ def test_tables_without_any_row() -> None:
 def test_every_group_has_a_line_with_its_meter(rows) -> None:
     table = own(rows).tables[-1]
     assert len(table.rows) == len(own(rows).groups)
-    assert all("GPU by nvml-counter" in row["measured_2026"] for row in table.rows)
+    meters = [("no GPU meter" if group.first.meter is None else "GPU by nvml-counter")
+              for group in own(rows).groups]  # fmt: skip
+    said = [row["measured_2026"] for row in table.rows]
+    assert all(any(meter in text for text in said) for meter in meters)
+    assert sum("no GPU meter" in text for text in said) == meters.count("no GPU meter")
     assert "only once" in table.notes[0]
     assert all(table.to_json() for table in own(rows).tables)

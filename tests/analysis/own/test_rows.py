@@ -91,4 +91,6 @@ def test_committed_rows_are_grouped_without_loss(rows) -> None:
     groups = grouped(rows)
     out = [row for row in rows if left_out(row)]
     assert sum(len(group.rows) for group in groups) + len(out) == len(rows)
-    assert all(group.first.meter == "nvml-counter" for group in groups)
+    unmetered = [group for group in groups if group.first.row["energy_wh"]["gpu"] is None]
+    assert {group.first.meter for group in unmetered} <= {None}
+    assert {group.first.meter for group in groups if group not in unmetered} == {"nvml-counter"}
