@@ -117,9 +117,14 @@ def test_laws_of_an_h100(laws: Mapping[str, Law]) -> None:
     assert rate is not None
     assert 0.7 * 989e12 < rate < 1.3 * 989e12  # of endless sizes, at the full clock
     assert 2.5e12 < laws["pointwise"].bandwidth_bytes_per_s < 3.35e12
-    assert laws["copy.cast"].bandwidth_bytes_per_s < laws["copy"].bandwidth_bytes_per_s
+    narrowed, widened = (laws[f"copy.{way}"].bandwidth_bytes_per_s for way in ("down", "up"))
+    assert widened < 0.7 * narrowed  # PyTorch widens element by element
+    assert laws["copy.transposed"].bandwidth_bytes_per_s < laws["copy.rows"].bandwidth_bytes_per_s
+    assert laws["copy.rows"].bandwidth_bytes_per_s < 0.6 * laws["copy"].bandwidth_bytes_per_s
+    assert 25e12 < (laws["linear.float32"].rate_flops or 0) < 67e12  # no tensor cores in float32
+    assert (laws["attention.wide"].rate_flops or 0) < 0.3 * (laws["attention"].rate_flops or 0)
     heads = {
-        head: laws["attention"].excess({"head": head, "q": 1, "kv": 1, "rows": 1})
+        head: laws["attention"].excess({"head": head, "heads": 2, "q": 1, "kv": 1, "rows": 1})
         for head in (40, 64, 128)
     }
     assert heads[40] > heads[64] > heads[128]  # small heads are slower

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from kinowatt.analysis.bench_physics import physics_of_bench
+from kinowatt.analysis.factors import PRIOR_SIGMA, fit_factors
 from kinowatt.analysis.features import STAGES, features
-from kinowatt.analysis.learning import PRIOR_SIGMA, fit_factors, learn
+from kinowatt.analysis.learning import learn
 from kinowatt.analysis.predict import scenario
 from kinowatt.errors import InputError
 from kinowatt.facts.operator_tables import operator_table
@@ -22,11 +23,14 @@ TRUE = {
     "convolution": 1.1,
     "convolution.tf32": 0.95,
     "norm": 1.2,
-    "memory": 1.3,
+    "memory": 1.1,
+    "memory.uneven": 1.3,
     "power.compute": 0.95,
+    "power.convolution": 1.1,
     "power.memory": 1.1,
     "gap": 1.5,
 }
+EFFECTIVE = ("height_px", "width_px", "frames", "tokens", "sequences_per_pass")
 MADE = (
     ("wan2.1-t2v-1.3b", {}),
     ("wan2.1-t2v-1.3b", {"frames": 33}),
@@ -53,7 +57,8 @@ def physics(bench: dict[str, Any]) -> Physics:
 def row(physics: Physics, bench: dict[str, Any], model: str, asked: dict[str, Any]) -> Any:
     """What a GPU of these physics, with other factors, would have measured."""
     chosen = scenario(model, "h100-sxm", **asked)
-    operators = estimate(chosen, operator_table).operators
+    resolved = estimate(chosen, operator_table)
+    operators, effective = resolved.operators, resolved.plan.effective
     timer = PhysicalClock(replace(physics, factors=TRUE))
     stages: dict[str, Any] = {"other": {"latency_s": 0.4, "energy_wh": {"gpu": None}}}
     for stage in STAGES:
@@ -68,8 +73,12 @@ def row(physics: Physics, bench: dict[str, Any], model: str, asked: dict[str, An
         "gpu": "h100-sxm",
         "recipe": asked.get("recipe", chosen.recipe.name),
         "workload": {
-            name: getattr(chosen.workload, name)
-            for name in ("height_px", "width_px", "frames", "steps", "guidance_scale", "fps")
+            **{
+                name: getattr(chosen.workload, name)
+                for name in ("height_px", "width_px", "frames", "steps", "guidance_scale", "fps")
+            },
+            "batch_size": 1,
+            "effective": {name: getattr(effective, name) for name in EFFECTIVE},
         },
         "stages": stages,
         "latency_s": latency_s,

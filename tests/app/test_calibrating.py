@@ -36,7 +36,7 @@ def test_json_is_the_profile(root: Path, capsys: pytest.CaptureFixture[str]) -> 
     profile = json.loads(capsys.readouterr().out)
     assert profile["kind"] == "learned"
     assert profile["seen"] == []
-    assert {"laws", "power", "host_s", "factors"} == set(profile["physics"])
+    assert {"laws", "power", "host_s", "gap_s", "factors"} == set(profile["physics"])
 
 
 @pytest.mark.parametrize(

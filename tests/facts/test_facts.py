@@ -100,13 +100,16 @@ def test_unknown_names_offer_the_nearest(find, name: str, nearest: str) -> None:
 
 
 def test_profiles() -> None:
-    assert profile(None, gpu("h100")).name == "h100-sxm/paper-corrected"
+    assert profile(None, gpu("h100")).name == "h100-sxm/torch-2.11"
+    assert profile(None, gpu("h100"), by_operator=False).name == "h100-sxm/paper-corrected"
+    with pytest.raises(InputError, match=r"one by one.*nearest: h100-sxm/paper-corrected"):
+        profile("torch-2.11", gpu("h100"), by_operator=False)
     assert profile(None, gpu("l4")).name == "l4/datasheet"
     assert profile("paper", gpu("h100")).efficiency["linear"] == 0.456
     for name in profile_names():
         found = profile(name, gpu(name.partition("/")[0]))
         assert all(0 < share < 1 for share in found.efficiency.values())
-        assert found.kind in {"published", "fitted", "datasheet"}
+        assert found.kind in {"published", "fitted", "datasheet", "learned"}
         for scope in found.spread.values():
             for levels in scope.values():
                 assert levels["95"][0] <= levels["80"][0] <= 1 <= levels["80"][1] <= levels["95"][1]

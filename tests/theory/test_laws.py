@@ -94,7 +94,13 @@ def test_arrays_and_numbers_are_answered_alike() -> None:
         ({"kind": "convolution", "dtype": "float32"}, "convolution.tf32"),
         ({"kind": "norm", "op": "native_layer_norm"}, "norm.layer_norm"),
         ({"kind": "norm", "op": "rms_norm", "dtype": "float32"}, "norm.rms_norm.float32"),
-        ({"kind": "copy", "storage": "float32"}, "copy.cast"),
+        ({"kind": "copy", "storage": "float32"}, "copy.up"),
+        ({"kind": "copy", "dtype": "float32"}, "copy.down"),
+        ({"kind": "copy", "storage": "float32", "access": "rows"}, "copy.rows"),
+        ({"kind": "copy", "access": "transposed"}, "copy.transposed"),
+        ({"kind": "pointwise", "access": "uneven"}, "pointwise.uneven"),
+        ({"kind": "pointwise", "access": "rows"}, "copy.rows"),
+        ({"kind": "attention", "dims": {"head": 512}}, "attention.wide"),
         ({"kind": "copy"}, "copy"),
         ({"kind": "pad", "op": "replication_pad3d"}, "pad.replication"),
         ({"kind": "reduce", "op": "mean"}, "reduce"),
@@ -117,5 +123,5 @@ def test_sizes_have_the_names_of_laws() -> None:
     attention = operator(
         kind="attention", dims={"batch": 2, "heads": 12, "q": 100, "kv": 77, "head": 128}
     )
-    assert sizes_of(attention) == {"head": 128, "q": 100, "kv": 77, "rows": 2400}
+    assert sizes_of(attention) == {"head": 128, "heads": 12, "q": 100, "kv": 77, "rows": 2400}
     assert log2(sizes_of(attention)["head"]) == 7

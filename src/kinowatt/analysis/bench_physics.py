@@ -32,7 +32,7 @@ def physics_of_bench(bench: Bench) -> Physics:
     return Physics(
         laws=fit_laws(bench["points"], clocks.of),
         power=clocks.power,
-        host_s={name: bench["call_overhead"][call]["host_s"] for name, call in CALLS.items()},
+        host_s={name: bench["call_overhead"][call]["host_min_s"] for name, call in CALLS.items()},
     )
 
 

@@ -5,17 +5,23 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kinowatt.analysis.predict import scenario
+from kinowatt.analysis.regime import SYNCHRONISING, device_bound, waiting_hosts_bound
 from kinowatt.errors import require_extra
+from kinowatt.facts.models import model as find_model
 from kinowatt.facts.operator_tables import operator_table
 from kinowatt.theory.passes import plan_operators
 from kinowatt.theory.physics import TINY_S, PhysicalClock, Physics, group_of, power_group_of
 from kinowatt.theory.power import Balance, Load, balance
+from kinowatt.theory.predict import Scenario
 from kinowatt.theory.recipe import plan
 from kinowatt.theory.workload import FIELDS
 
 Row = Mapping[str, Any]
-TIME_GROUPS = ("linear", "attention", "convolution", "convolution.tf32", "norm", "memory")
-POWER_GROUPS = ("power.compute", "power.memory")
+TIME_GROUPS = (
+    *("linear", "attention", "convolution", "convolution.tf32", "norm"),
+    *("memory", "memory.uneven"),
+)
+POWER_GROUPS = ("power.compute", "power.convolution", "power.memory")
 GROUPS = (*TIME_GROUPS, *POWER_GROUPS, "gap", "host")
 STAGES = ("text_encoder", "denoiser", "vae_decoder")
 
@@ -34,7 +40,8 @@ class Features:
     """One line a pass of a row: seconds and joules by group, and which row and stage it is of.
 
     `compute_s`, `memory_s`: (lines, time groups) at the greatest clock. `dynamic_j`: (lines, power
-    groups). `gap_s`, `host_s`: (lines). `place`: index of row and stage of each line.
+    groups). `gap_s`, `host_s`: (lines). `place`: index of row and stage of each line. `gpu_bound`:
+    (rows, stages), whether the GPU set the pace (`kinowatt.analysis.regime`).
     """
 
     rows: tuple[Row, ...]
@@ -44,6 +51,7 @@ class Features:
     gap_s: Any
     host_s: Any
     place: Any
+    gpu_bound: Any
 
     def stages(self, physics: Physics, factors: Mapping[str, float]) -> Stages:
         """What the rows' stages take with other factors than those of `physics`."""
@@ -83,6 +91,7 @@ class Features:
             gap_s=self.gap_s[lines],
             host_s=self.host_s[lines],
             place=place,
+            gpu_bound=self.gpu_bound[list(keep)],
         )
 
 
@@ -92,7 +101,7 @@ def features(rows: Sequence[Row], physics: Physics) -> Features:
     timer = PhysicalClock(replace(physics, gap_s=0.0, factors={}))
     lines: dict[tuple[int, str], dict[str, Any]] = {}
     for index, row in enumerate(rows):
-        for operator in _operators(row):
+        for operator in row_operators(row):
             if operator.stage not in STAGES or not operator.calls:
                 continue
             line = lines.setdefault((index, operator.source), _empty(index, operator.stage))
@@ -103,11 +112,40 @@ def features(rows: Sequence[Row], physics: Physics) -> Features:
             line["dynamic_j"][POWER_GROUPS.index(power_group_of(operator.kind))] += piece.dynamic_j
             line["gap_s"] += operator.calls * physics.gap_s
             line["host_s"] += piece.host_s
+            line["calls"] += operator.calls
     columns = {
         name: np.array([line[name] for line in lines.values()])
         for name in ("compute_s", "memory_s", "dynamic_j", "gap_s", "host_s", "place")
     }
-    return Features(rows=tuple(rows), **columns)
+    calls = np.zeros((len(rows), len(STAGES)))
+    for line in lines.values():
+        calls[divmod(line["place"], len(STAGES))] += line["calls"]
+    return Features(rows=tuple(rows), gpu_bound=np.array(_gpu_bound(rows, calls)), **columns)
+
+
+def _gpu_bound(rows: Sequence[Row], calls: Any) -> list[list[bool]]:
+    """By row and stage; a model whose forward synchronises is judged by all its rows together."""
+    found = [[device_bound(row["stages"].get(stage, {})) for stage in STAGES] for row in rows]
+    for name in {row["model"] for row in rows}:
+        mine = [i for i, row in enumerate(rows) if row["model"] == name]
+        for j, stage in enumerate(STAGES):
+            if not _synchronises(name, stage):
+                continue
+            seen = [rows[i]["stages"].get(stage, {}) for i in mine]
+            made = [
+                calls[i, j] / known.get("calls", 1) for i, known in zip(mine, seen, strict=True)
+            ]
+            for i, bound in zip(mine, waiting_hosts_bound(seen, made), strict=True):
+                found[i][j] = bound
+    return found
+
+
+def _synchronises(name: str, stage: str) -> bool:
+    spec = find_model(name)
+    if stage not in spec.components:
+        return False
+    cases = operator_table(spec.table(stage)).cases
+    return any(row.op in SYNCHRONISING for case in cases for row in case.rows)
 
 
 def _empty(index: int, stage: str) -> dict[str, Any]:
@@ -117,15 +155,23 @@ def _empty(index: int, stage: str) -> dict[str, Any]:
         "dynamic_j": [0.0] * len(POWER_GROUPS),
         "gap_s": 0.0,
         "host_s": 0.0,
+        "calls": 0.0,
         "place": index * len(STAGES) + STAGES.index(stage),
     }
 
 
-def _operators(row: Row) -> Any:
+def row_operators(row: Row) -> Any:
     """What the row's pipeline ran, by its workload and the conditions that change it."""
+    chosen = row_scenario(row)
+    resolved = plan(chosen.model, chosen.workload, chosen.recipe, chosen.tiling)
+    return plan_operators(chosen.model, chosen.workload, resolved, operator_table)
+
+
+def row_scenario(row: Row) -> Scenario:
+    """What a row was asked for, as a prediction would be."""
     asked = {name: row["workload"][name] for name in FIELDS if name in row["workload"]}
     conditions = row["conditions"]
-    chosen = scenario(
+    return scenario(
         row["model"],
         row["gpu"],
         recipe=row["recipe"],
@@ -133,5 +179,3 @@ def _operators(row: Row) -> Any:
         offload=conditions.get("offload", "none"),
         **asked,
     )
-    resolved = plan(chosen.model, chosen.workload, chosen.recipe, chosen.tiling)
-    return plan_operators(chosen.model, chosen.workload, resolved, operator_table)

@@ -7,7 +7,7 @@ from statistics import fmean, geometric_mean
 from typing import Any
 
 from kinowatt.errors import InputError, require_extra
-from kinowatt.theory.laws import HALF, Anchor, Law, larger_of
+from kinowatt.theory.laws import HALF, WIDEST_FUSED, Anchor, Law, larger_of
 
 Point = Mapping[str, Any]
 # Relative error from which a point counts as an outlier, round by round: at first few do
@@ -21,13 +21,19 @@ SMALL = 8.0  # a size so much below the usual one is where half the rate is lost
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Spec:
-    """Which points a law is fitted to, and what it may depend on."""
+    """Which points a law is fitted to, and what it may depend on.
+
+    `heads`: least and largest size of a head. `rate_like`: family and dtype that run on the same
+    units of the GPU, for the rate where no point of this law's own is large enough to show it.
+    """
 
     family: str
     ops: tuple[str, ...] = ()
     dtypes: tuple[str, ...] = ()
     halves: tuple[str, ...] = ()
     axes: tuple[str, ...] = ()
+    heads: tuple[int, int] | None = None
+    rate_like: tuple[str, str] | None = None
 
     def takes(self, point: Point) -> bool:
         """Random data and PyTorch's own choice of kernel; other kernels have ratios of their own."""
@@ -37,14 +43,26 @@ class Spec:
             and (not self.dtypes or point["dtype"] in self.dtypes)
             and point["data"] == "random"
             and point["backend"] in (None, "default")
+            and (not self.heads or self.heads[0] <= point["params"]["head"] <= self.heads[1])
         )
 
 
 _WIDE = ("width", "rows")
 SPECS: Mapping[str, Spec] = {
     "linear": Spec(family="linear", dtypes=HALF, halves=("k", "tiles"), axes=("k", "n")),
-    "linear.float32": Spec(family="linear", dtypes=("float32",)),
-    "attention": Spec(family="attention", dtypes=HALF, halves=("q", "kv", "rows"), axes=("head",)),
+    "linear.float32": Spec(
+        family="linear", dtypes=("float32",), rate_like=("convolution", "float32")
+    ),
+    "attention": Spec(
+        family="attention",
+        dtypes=HALF,
+        halves=("q", "kv", "rows"),
+        axes=("head", "heads"),
+        heads=(1, WIDEST_FUSED),
+    ),
+    "attention.wide": Spec(
+        family="attention", dtypes=HALF, halves=("q", "rows"), heads=(WIDEST_FUSED + 1, 4096)
+    ),
     "convolution": Spec(
         family="convolution",
         dtypes=HALF,
@@ -67,8 +85,11 @@ SPECS: Mapping[str, Spec] = {
     # A group is one block of threads: few groups leave the GPU idle, however long they are
     "norm.group_norm": Spec(family="norm", ops=("group_norm",), halves=("rows",)),
     "pointwise": Spec(family="memory", ops=("add", "mul", "gelu", "silu")),
-    "copy": Spec(family="memory", ops=("heads", "cat", "clone")),
-    "copy.cast": Spec(family="memory", ops=("to_float32", "to_bfloat16")),
+    "copy": Spec(family="memory", ops=("cat", "clone")),
+    "copy.up": Spec(family="memory", ops=("to_float32",)),
+    "copy.down": Spec(family="memory", ops=("to_bfloat16",)),
+    "copy.rows": Spec(family="memory", ops=("heads",)),
+    "copy.transposed": Spec(family="memory", ops=("transpose",), dtypes=HALF),
     "pad": Spec(family="memory", ops=("constant_pad",)),
     "pad.replication": Spec(family="memory", ops=("replication_pad",)),
     "resample": Spec(family="memory", ops=("upsample",)),
@@ -87,11 +108,21 @@ def fit_laws(points: Sequence[Point], clock: Callable[[Point], float]) -> dict[s
     for name, spec in SPECS.items():
         samples = [_sample(p, clock(p)) for p in points if spec.takes(p) and paced(p)]
         if samples:
-            found[name] = _fit(_knowable(spec, samples), samples)
+            best = max(_rates(samples) + _rates(_like(spec, points)))
+            found[name] = _fit(_knowable(spec, samples), samples, best)
     missing = [n for n in ("linear", "attention", "convolution", "pointwise") if n not in found]
     if missing:
         raise InputError(f"the microbench has no points for {', '.join(missing)}: take it again")
     return found
+
+
+def _like(spec: Spec, points: Sequence[Point]) -> list["Sample"]:
+    alike = [p for p in points if spec.rate_like == (p["family"], p["dtype"])]
+    return [_sample(point, 1.0) for point in alike]
+
+
+def _rates(samples: Sequence["Sample"]) -> list[float]:
+    return [sample.flops / sample.seconds for sample in samples]
 
 
 def paced(point: Point) -> bool:
@@ -125,6 +156,7 @@ _SIZES: Mapping[str, Callable[[Mapping[str, int]], dict[str, float]]] = {
     "linear": lambda p: {"k": p["k"], "n": p["n"], "tiles": p["m"] * p["n"]},
     "attention": lambda p: {
         "head": p["head"],
+        "heads": p["heads"],
         "q": p["q"],
         "kv": p["kv"],
         "rows": p["batch"] * p["heads"] * p["q"],
@@ -148,12 +180,13 @@ def _knowable(spec: Spec, samples: Sequence[Sample]) -> Spec:
     return spec
 
 
-def _fit(spec: Spec, samples: Sequence[Sample]) -> Law:
+def _fit(spec: Spec, samples: Sequence[Sample], best: float) -> Law:
     """In turns: the law by what all widths share, then what each width shows besides."""
-    values, law = _fit_shared(spec, samples, (), (_first_guess(spec, samples), SOFT[0]))
+    first = _first_guess(spec, samples, best)
+    values, law = _fit_shared(spec, samples, (), (first, first, SOFT[0]))
     for soft in SOFT[1:]:
         anchors = _anchors(replace(law, anchors=()), spec, samples) if spec.axes else ()
-        values, law = _fit_shared(spec, samples, anchors, (values, soft))
+        values, law = _fit_shared(spec, samples, anchors, (first, values, soft))
     return law
 
 
@@ -163,16 +196,20 @@ def _worth(sample: Sample) -> float:
 
 
 def _fit_shared(
-    spec: Spec, samples: Sequence[Sample], anchors: tuple[Anchor, ...], begin: tuple[Any, float]
+    spec: Spec,
+    samples: Sequence[Sample],
+    anchors: tuple[Anchor, ...],
+    begin: tuple[Any, Any, float],
 ) -> tuple[Any, Law]:
     """Least squares of relative errors, outliers held back; its logarithms and the law.
 
-    `begin`: logarithms to begin with, and the relative error from which a point is an outlier.
+    `begin`: the first guess, to which constants are drawn, logarithms to begin with, and the
+    relative error from which a point is an outlier.
     """
     import numpy as np
 
     optimize: Any = require_extra("learn", "scipy.optimize")
-    first, (start, soft) = _first_guess(spec, samples), begin
+    first, start, soft = begin
     seconds = np.log([sample.seconds for sample in samples])
     worth = np.array([_worth(sample) for sample in samples])
     free = min(len(start), max(1, len(samples) - 1))
@@ -191,11 +228,10 @@ def _fit_shared(
     return np.concatenate([best, first[free:]]), law(best)
 
 
-def _first_guess(spec: Spec, samples: Sequence[Sample]) -> Any:
+def _first_guess(spec: Spec, samples: Sequence[Sample], best: float) -> Any:
     """Logarithms of rate or bandwidth first, then start, then halves."""
     import numpy as np
 
-    best = max(s.flops / s.seconds for s in samples)
     moved = max(s.bytes / s.seconds for s in samples)
     sizes = [geometric_mean(s.sizes[name] for s in samples) / SMALL for name in spec.halves]
     first = [best, 2.5e12] if best else [min(moved, 3e12)]

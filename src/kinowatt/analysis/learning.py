@@ -1,62 +1,34 @@
 """A GPU's profile from its microbench, and from rows of whole videos where there are any.
 
-The microbench gives every law. Rows fit at most eight factors on top, each drawn towards 1 by how
-far the microbench can be wrong about it; what rows do not determine stays where it was, and the
-report says so.
+The microbench gives every law; rows fit a few factors on top (`factors.py`), and say how far a
+model, a configuration or a call-bound video that was left out is missed (`intervals.py`).
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from kinowatt.analysis.bench_physics import Bench, physics_of_bench
-from kinowatt.analysis.calibration import student_spread
-from kinowatt.analysis.features import GROUPS, STAGES, Features, Row, features
+from kinowatt.analysis.factors import Factor, fit_factors
+from kinowatt.analysis.features import Features, Row, features
+from kinowatt.analysis.held_out import (
+    AfterWork,
+    HeldOut,
+    configuration,
+    fit_after_work,
+    left_out,
+    megapixels,
+    model,
+)
+from kinowatt.analysis.intervals import spread
 from kinowatt.errors import InputError, require_extra
 from kinowatt.facts.gpus import gpu as find_gpu
 from kinowatt.theory.physics import Physics, table_of
-from kinowatt.units import joules_to_wh
 
-# How far the laws of a microbench may be from what runs inside a forward (log-normal)
-PRIOR_SIGMA = {
-    "linear": 0.05,
-    "attention": 0.05,
-    "convolution": 0.15,
-    "convolution.tf32": 0.15,
-    "norm": 0.2,
-    "memory": 0.25,
-    "power.compute": 0.1,
-    "power.memory": 0.2,
-    "gap": 0.7,
-    "host": 0.5,
-}
-# Of seconds, where the device sets the pace; the text encoder is too short to count
-NOISE = {"denoiser": 0.01, "vae_decoder": 0.03}
-HOST_NOISE = 0.15  # where the host does: it scatters from process to process
-ENERGY_NOISE = 0.02
-CLOCK_NOISE = 0.015
-HOST_SHARE, LAG_SHARE = 0.8, 0.15  # of a call
-SOFT = 2.0  # standard deviations from which a row counts as an outlier
-DETERMINED = 0.8  # a factor is the rows' where they shrink its prior to this share
 FEWEST_MODELS = 3  # to know how far a model that was left out is missed
 # Measured over predicted of seven models on one H100 by its microbench alone (November 2026)
 ALONE = {"80": (0.9, 1.3), "95": (0.8, 1.5)}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Factor:
-    """What rows say about one group of operators.
-
-    `value`: seconds or joules over the microbench's; `low`, `high`: its 95% interval; `determined`:
-    whether rows moved it further than its prior alone allows to say.
-    """
-
-    name: str
-    value: float
-    low: float
-    high: float
-    determined: bool
+BARE = AfterWork(base_s=0.02, megapixel_s=0.025)  # the medians of the same rows
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,22 +48,19 @@ def learn(bench: Bench, rows: Sequence[Row] = (), label: str = "") -> Learned:
     software.
     """
     physics = physics_of_bench(bench)
-    taken, left_out = _like(bench, rows)
-    factors: tuple[Factor, ...] = ()
-    spread = {"latency": ALONE, "energy": ALONE}
-    if taken:
-        seen = features([rows[index] for index in taken], physics)
-        factors = fit_factors(seen, physics)
-        spread = _unseen(seen, physics)
-        values = {factor.name: factor.value for factor in factors}
-        physics = replace(physics, factors=values)
-    profile = _profile(bench, [rows[i] for i in taken], physics, spread, label)
-    return Learned(profile=profile, factors=factors, used=len(taken), left_out=left_out)
+    taken, unlike = like_bench(bench, rows)
+    if not taken:
+        return Learned(profile=_alone(bench, physics, label), factors=(), used=0, left_out=unlike)
+    seen = features([rows[index] for index in taken], physics)
+    factors = fit_factors(seen, physics)
+    fitted = replace(physics, factors={factor.name: factor.value for factor in factors})
+    profile = _profile(bench, fitted, label) | _by_rows(seen, physics)
+    return Learned(profile=profile, factors=factors, used=len(taken), left_out=unlike)
 
 
-def _like(bench: Bench, rows: Sequence[Row]) -> tuple[list[int], tuple[tuple[int, str], ...]]:
+def like_bench(bench: Bench, rows: Sequence[Row]) -> tuple[list[int], tuple[tuple[int, str], ...]]:
     """Rows of the microbench's GPU and software that may teach, and why the others may not."""
-    taken, left_out = [], []
+    taken, unlike = [], []
     known = bench["conditions"]
     for index, row in enumerate(rows):
         conditions = row["conditions"]
@@ -108,157 +77,94 @@ def _like(bench: Bench, rows: Sequence[Row]) -> tuple[list[int], tuple[tuple[int
         if conditions.get("attention_backend") not in (None, "default"):
             reasons.append(f"attention {conditions['attention_backend']}")
         if reasons:
-            left_out.append((index, "; ".join(reasons)))
+            unlike.append((index, "; ".join(reasons)))
         else:
             taken.append(index)
     if rows and not taken:
-        raise InputError(f"no row is of the microbench's GPU and software: {left_out[0][1]}")
-    return taken, tuple(left_out)
+        raise InputError(f"no row is of the microbench's GPU and software: {unlike[0][1]}")
+    return taken, tuple(unlike)
 
 
-def fit_factors(seen: Features, physics: Physics) -> tuple[Factor, ...]:
-    """Least squares on seconds, joules and clocks of stages, outliers held back, drawn towards 1.
-
-    At the power limit joules follow seconds; the clock is what tells operators' power apart.
-    """
-    np: Any = require_extra("learn", "numpy")
-    optimize: Any = require_extra("learn", "scipy.optimize")
-    targets = _targets(seen, np)
-    sigma = np.array([PRIOR_SIGMA[name] for name in GROUPS])
-
-    def off(logs: Any) -> Any:
-        found = seen.stages(physics, dict(zip(GROUPS, np.exp(logs), strict=True)))
-        pairs = zip((found.seconds, found.joules, found.clock), targets, strict=True)
-        errors = [
-            np.log(value[known] / wanted[known]) * sure[known]
-            for value, (wanted, sure) in pairs
-            for known in (sure > 0,)
-        ]
-        rows = np.concatenate(errors) / SOFT
-        held = SOFT * np.sqrt(2 * (np.sqrt(1 + rows**2) - 1))  # grows linearly beyond SOFT
-        return np.concatenate([held, logs / sigma])
-
-    best = optimize.least_squares(off, np.zeros(len(GROUPS)), x_scale=0.1, diff_step=1e-4)
-    spread = np.sqrt(np.diag(np.linalg.inv(best.jac.T @ best.jac)))
-    return tuple(
-        Factor(
-            name=name,
-            value=math.exp(value),
-            low=math.exp(value - 1.96 * error),
-            high=math.exp(value + 1.96 * error),
-            determined=bool(error < DETERMINED * PRIOR_SIGMA[name]),
-        )
-        for name, value, error in zip(GROUPS, best.x, spread, strict=True)
-    )
-
-
-def device_bound(stage: Mapping[str, Any]) -> bool:
-    """Whether the device set the pace of a stage, by the row's own record.
-
-    The host returned early from its calls, or it was so far ahead at their end that it must have
-    waited for room in the queue: its seconds then hold those of waiting. A row that does not say
-    counts as one whose device did.
-    """
-    call_s, host_s, lag_s = (stage.get(name) for name in ("call_s", "host_s", "lag_s"))
-    if not call_s or host_s is None:
-        return True
-    return bool(host_s < HOST_SHARE * call_s or (lag_s or 0.0) > LAG_SHARE * call_s)
-
-
-def _targets(seen: Features, np: Any) -> tuple[tuple[Any, Any], ...]:
-    """Measured seconds, joules and clocks by (row, stage), each with what it counts: 0 where it is
-    unknown.
-
-    Rows of one model count as one model: many rows of one must not drown the others.
-    """
-    shape = (len(seen.rows), len(STAGES))
-    (seconds, sure_s), (joules, sure_j), (clocks, sure_c) = found = tuple(
-        (np.zeros(shape), np.zeros(shape)) for _ in range(3)
-    )
-    models = [row["model"] for row in seen.rows]
-    for i, row in enumerate(seen.rows):
-        worth = 1 / math.sqrt(max(1, models.count(row["model"]) / 4))
-        for stage, noise in NOISE.items():
-            known, j = row["stages"].get(stage), STAGES.index(stage)
-            if known is None:
-                continue
-            bound = device_bound(known)
-            seconds[i, j] = known["latency_s"]
-            sure_s[i, j] = worth / (noise if bound else HOST_NOISE)
-            wh = known["energy_wh"]["gpu"]
-            if wh:
-                joules[i, j] = wh * 3600
-                sure_j[i, j] = worth / (max(ENERGY_NOISE, noise) if bound else HOST_NOISE)
-        clock = _clock(row)
-        if clock:
-            j = STAGES.index("denoiser")
-            clocks[i, j], sure_c[i, j] = clock, worth / CLOCK_NOISE
-    return found
-
-
-def _clock(row: Row) -> float | None:
-    """Mean share of the greatest clock over the denoiser, where a window held little else."""
-    conditions = row["conditions"]
-    seen, highest = conditions.get("clock_mhz"), conditions.get("max_sm_clock_mhz")
-    steady = row.get("protocol") == "sampled" and device_bound(row["stages"]["denoiser"])
-    return float(seen["mean"]) / float(highest) if seen and highest and steady else None
-
-
-def _unseen(seen: Features, physics: Physics) -> dict[str, Any]:
-    """Intervals of a model that was not fitted: each left out in turn, measured over predicted."""
-    models = sorted({row["model"] for row in seen.rows})
-    if len(models) < FEWEST_MODELS:
-        return {"latency": ALONE, "energy": ALONE}
-    ratios: dict[str, list[float]] = {"latency": [], "energy": []}
-    for name in models:
-        inside = [i for i, row in enumerate(seen.rows) if row["model"] != name]
-        outside = [i for i, row in enumerate(seen.rows) if row["model"] == name]
-        fitted = {f.name: f.value for f in fit_factors(seen.only(inside), physics)}
-        late, spent = _ratios(seen.only(outside), physics, fitted)
-        ratios["latency"].append(_mean(late))
-        ratios["energy"].append(_mean(spent))
-    return {quantity: student_spread(values) for quantity, values in ratios.items()}
-
-
-def _mean(ratios: Sequence[float]) -> float:
-    """Geometric."""
-    return math.exp(sum(map(math.log, ratios)) / len(ratios))
-
-
-def _ratios(
-    seen: Features, physics: Physics, factors: Mapping[str, float]
-) -> tuple[list[float], list[float]]:
-    """Measured over predicted seconds of the stages, and joules of the whole, row by row."""
-    found = seen.stages(physics, factors)
-    late, spent = [], []
-    for index, row in enumerate(seen.rows):
-        known = [row["stages"].get(stage, {}).get("latency_s", 0.0) for stage in STAGES]
-        late.append(sum(known) / float(found.seconds[index].sum()))
-        wh = row["energy_wh"]["gpu"]
-        if wh:
-            rest_j = (row["latency_s"] - sum(known)) * physics.power.static_w
-            spent.append(wh / joules_to_wh(float(found.joules[index].sum()) + rest_j))
-    return late, spent
-
-
-def _profile(
-    bench: Bench, rows: Sequence[Row], physics: Physics, spread: Mapping[str, Any], label: str
-) -> dict[str, Any]:
+def _profile(bench: Bench, physics: Physics, label: str) -> dict[str, Any]:
+    """What every learned profile has, whether rows taught it or not."""
     known = bench["conditions"]
     names = ("gpu_name", "driver", "torch", "cuda", "cudnn", "diffusers", "power_limit_w")
-    models = sorted({row["model"] for row in rows})
-    rest_s = sorted(row["stages"]["other"]["latency_s"] for row in rows) or [0.5]
-    told = f"{len(rows)} rows of {len(models)} models" if rows else "no rows"
     return {
-        "label": label or "learned from a microbench" + (" and rows" if rows else ""),
+        "label": label or "learned from a microbench",
         "kind": "learned",
         "gpu": find_gpu(bench["device"]).name,
         "stack": f"torch {known.get('torch')}, driver {known.get('driver')}",
-        "data": f"microbench of {bench['taken_at'][:10]}; {told}",
-        "warning": "" if rows else "learned from a microbench alone: no video was measured",
-        "seen": models,
+        "data": f"microbench of {bench['taken_at'][:10]}",
+        "warning": "",
+        "seen": [],
         "fingerprint": {name: known.get(name) for name in names},
-        "host": {"seconds_per_video": rest_s[len(rest_s) // 2]},
-        "spread": {"seen": spread, "unseen": spread},
         "physics": table_of(physics),
     }
+
+
+def _alone(bench: Bench, physics: Physics, label: str) -> dict[str, Any]:
+    whole = {"latency": ALONE, "energy": ALONE}
+    return _profile(bench, physics, label) | {
+        "warning": "learned from a microbench alone: no video was measured",
+        "host": _host(BARE),
+        "spread": {"seen": whole, "unseen": whole},
+    }
+
+
+def _host(after: AfterWork) -> dict[str, float]:
+    return {"seconds_per_video": after.base_s, "seconds_per_megapixel": after.megapixel_s}
+
+
+def _by_rows(seen: Features, physics: Physics) -> dict[str, Any]:
+    """What only rows tell: models seen, their range, and how far what was left out is missed."""
+    rows = seen.rows
+    models = sorted({row["model"] for row in rows})
+    sizes = {
+        "tokens": [row["workload"]["effective"]["tokens"] for row in rows],
+        "megapixels": [megapixels(row) for row in rows],
+    }
+    return {
+        "seen": models,
+        "data": f"microbench and {len(rows)} rows of {len(models)} models",
+        "host": _host(fit_after_work(rows)),
+        "ranges": {name: [float(min(found)), float(max(found))] for name, found in sizes.items()},
+        "spread": spreads(seen, physics),
+    }
+
+
+def spreads(seen: Features, physics: Physics) -> dict[str, Any]:
+    """Intervals by scope: configurations left out, models left out, and calls that the host paces.
+
+    With fewer than three models nobody knows how far another one is missed: the microbench's own.
+    """
+    by_model = left_out(seen, physics, model) if len({*map(model, seen.rows)}) > 2 else None
+    by_configuration = left_out(seen, physics, configuration)
+    alone = {"latency": ALONE, "energy": ALONE}
+    found = {
+        "seen": _scope(seen, by_configuration, paced=True),
+        "unseen": _scope(seen, by_model, paced=True) if by_model else alone,
+        "call_bound": _scope(seen, by_model or by_configuration, paced=False),
+    }
+    return {scope: {**alone, **quantities} for scope, quantities in found.items()}
+
+
+def _scope(seen: Features, found: HeldOut, paced: bool) -> dict[str, Any]:
+    """`paced`: of videos whose denoiser the GPU paced, or of those whose host did."""
+    ratios = log_ratios(seen, found)
+    known: dict[str, dict[str, list[float]]] = {}
+    for row, bound, each in zip(seen.rows, seen.gpu_bound[:, 1], ratios, strict=True):
+        for quantity, value in each.items():
+            if bool(bound) == paced and value is not None:
+                known.setdefault(quantity, {}).setdefault(row["model"], []).append(value)
+    return {quantity: spread(errors) for quantity, errors in known.items()}
+
+
+def log_ratios(seen: Features, found: HeldOut) -> list[dict[str, float | None]]:
+    """Logarithms of measured over predicted seconds and GPU energy of whole calls, row by row."""
+    np: Any = require_extra("learn", "numpy")
+    late = np.log([row["latency_s"] for row in seen.rows]) - np.log(found.latency_s)
+    spent = [
+        float(np.log(wh / guess)) if (wh := row["energy_wh"]["gpu"]) else None
+        for row, guess in zip(seen.rows, found.energy_wh, strict=True)
+    ]
+    return [{"latency": float(a), "energy": b} for a, b in zip(late, spent, strict=True)]

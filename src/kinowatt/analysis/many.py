@@ -7,8 +7,8 @@ from typing import Any
 from kinowatt.analysis.predict import DEFAULT_GPU, scenario
 from kinowatt.errors import InputError, require_extra
 from kinowatt.facts.operator_tables import operator_table
-from kinowatt.theory.predict import Scenario, estimate
-from kinowatt.theory.profile import interval
+from kinowatt.theory.predict import Scenario, estimate, reach_of
+from kinowatt.theory.profile import Reach, interval
 from kinowatt.theory.workload import FIELDS
 from kinowatt.units import joules_to_wh
 
@@ -24,6 +24,7 @@ COLUMNS = (
     "peak_memory_gib",
     "flops",
 )
+REACH = ("call_s", "beyond")  # what intervals depend on besides
 CHUNK = 16_384  # elements whose intermediate columns stay in the cache
 
 
@@ -70,7 +71,7 @@ def _by_step(np: Any, chosen: Scenario, shape: Any) -> tuple[dict[str, Any], dic
         for count in (1, 2)
     )
     per_step = {name: two[name] - one[name] for name in one}
-    per_step["peak_memory_gib"] = np.zeros(())
+    per_step |= {"peak_memory_gib": np.zeros(()), "beyond": np.zeros(())}
     return {name: one[name] - per_step[name] for name in one}, per_step
 
 
@@ -81,7 +82,7 @@ def _chunked(np: Any, chosen: Scenario, shape: Any) -> dict[str, Any]:
         for name in FIELDS
         if np.ndim(getattr(chosen.workload, name))
     }
-    out = {name: np.empty(size) for name in ("latency_s", "energy_wh_gpu", "flops")}
+    out = {name: np.empty(size) for name in ("latency_s", "energy_wh_gpu", "flops", *REACH)}
     out["peak_memory_gib"] = np.full(size, np.nan)
     for start in range(0, size, CHUNK):
         part = slice(start, min(start + CHUNK, size))
@@ -90,6 +91,9 @@ def _chunked(np: Any, chosen: Scenario, shape: Any) -> dict[str, Any]:
         out["latency_s"][part] = result.latency_s
         out["energy_wh_gpu"][part] = joules_to_wh(result.energy_j)
         out["flops"][part] = result.flops
+        reach = reach_of(chosen, result)
+        out["call_s"][part] = reach.call_share * result.latency_s
+        out["beyond"][part] = reach.beyond
         if result.memory is not None:
             out["peak_memory_gib"][part] = result.memory.peak_gib
     return {name: column.reshape(shape) for name, column in out.items()}
@@ -98,9 +102,13 @@ def _chunked(np: Any, chosen: Scenario, shape: Any) -> dict[str, Any]:
 def _with_intervals(
     np: Any, chosen: Scenario, columns: dict[str, Any], shape: Any
 ) -> dict[str, Any]:
-    name = chosen.model.name
-    latency = interval(chosen.profile, name, "latency", columns["latency_s"])
-    energy = interval(chosen.profile, name, "energy", columns["energy_wh_gpu"])
+    reach = Reach(
+        model=chosen.model.name,
+        call_share=columns["call_s"] / columns["latency_s"],
+        beyond=columns["beyond"],
+    )
+    latency = interval(chosen.profile, reach, "latency", columns["latency_s"])
+    energy = interval(chosen.profile, reach, "energy", columns["energy_wh_gpu"])
     found = dict(columns)
     for level, (low, high) in latency.items():
         found[f"latency_s_{level}_low"], found[f"latency_s_{level}_high"] = low, high

@@ -13,8 +13,8 @@ from kinowatt.facts.operator_tables import operator_table
 from kinowatt.facts.profiles import profile as find_profile
 from kinowatt.theory.operators import COMPUTE_KINDS
 from kinowatt.theory.physics import timer_of
-from kinowatt.theory.predict import Estimate, Scenario, estimate, flops_by_part
-from kinowatt.theory.profile import StageTime, Timed, Timer, interval
+from kinowatt.theory.predict import Estimate, Scenario, estimate, flops_by_part, reach_of
+from kinowatt.theory.profile import StageTime, Timed, Timer, beyond, interval
 from kinowatt.theory.workload import FIELDS, make_workload
 from kinowatt.units import joules_to_wh
 from kinowatt.version import __version__
@@ -47,7 +47,7 @@ def scenario(model: str, gpu: str = DEFAULT_GPU, **given: Any) -> Scenario:
     return Scenario(
         model=spec,
         gpu=device,
-        profile=find_profile(_optional("profile", given), device),
+        profile=find_profile(_optional("profile", given), device, spec.form != "paper"),
         workload=make_workload(spec, preset.name, **settings),
         recipe=spec.recipe(_optional("recipe", given), preset),
         tiling=tiling,
@@ -95,7 +95,7 @@ def predict(model: str, gpu: str = DEFAULT_GPU, **given: Any) -> Prediction:
 def assemble(chosen: Scenario, result: Estimate, accounting: Accounting) -> Prediction:
     """A `Prediction` from the numbers of one scenario."""
     energy_wh = joules_to_wh(result.energy_j)
-    name = chosen.model.name
+    name, reach = chosen.model.name, reach_of(chosen, result)
     return Prediction(
         model=name,
         gpu=chosen.gpu.name,
@@ -112,8 +112,8 @@ def assemble(chosen: Scenario, result: Estimate, accounting: Accounting) -> Pred
         peak_memory_gib=result.memory.peak_gib if result.memory else None,
         memory=_memory(chosen, result),
         intervals={
-            "latency_s": interval(chosen.profile, name, "latency", result.latency_s),
-            "energy_wh_gpu": interval(chosen.profile, name, "energy", energy_wh),
+            "latency_s": interval(chosen.profile, reach, "latency", result.latency_s),
+            "energy_wh_gpu": interval(chosen.profile, reach, "energy", energy_wh),
         },
         co2e_g=accounting.co2e_g(energy_wh, result.latency_s),
         cost_usd=accounting.cost_usd(result.latency_s),
@@ -249,12 +249,25 @@ def _warnings(chosen: Scenario, result: Estimate) -> tuple[dict[str, str], ...]:
     if chosen.model.name not in chosen.profile.seen:
         message = f"{chosen.profile.name} was not fitted on {chosen.model.name}: wider interval"
         found.append({"code": "model_not_in_profile", "message": message})
+    found += [{"code": "out_of_range", "message": words} for words in _outside(chosen, result)]
     if result.memory is not None and result.memory.peak_gib > chosen.gpu.memory_gib:
         found.append({"code": "out_of_memory", "message": _remedy(chosen, result)})
     if chosen.offload == "model":
         message = "offload moves weights over PCIe before each stage; that time is not predicted"
         found.append({"code": "offload_not_timed", "message": message})
     return tuple(found)
+
+
+def _outside(chosen: Scenario, result: Estimate) -> Iterable[str]:
+    """What lies outside the rows of the profile, in words."""
+    sizes = {"tokens": result.plan.effective.tokens, "megapixels": result.plan.megapixels}
+    for name, doublings in beyond(chosen.profile, sizes).items():
+        if doublings:
+            least, largest = chosen.profile.ranges[name]
+            yield (
+                f"{sizes[name]:,.4g} {name} lie outside the {least:,.4g} to {largest:,.4g} of the"
+                f" profile's rows: the interval is {1 + doublings:.1f} times as wide"
+            )
 
 
 def _remedy(chosen: Scenario, result: Estimate) -> str:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from rich.text import Text
 
-from kinowatt.analysis.learning import PRIOR_SIGMA, Factor, Learned, learn
+from kinowatt.analysis.factors import PRIOR_SIGMA, Factor
+from kinowatt.analysis.learning import Learned, learn
 from kinowatt.app.render import console, grid
 from kinowatt.errors import InputError
 from kinowatt.lab.microbench.result import read_microbench

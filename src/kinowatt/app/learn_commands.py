@@ -1,4 +1,4 @@
-"""The commands that learn from measurements: `calibrate`."""
+"""The commands that learn from measurements and judge what was learned."""
 
 import click
 
@@ -19,3 +19,16 @@ def calibrate(
 
     found = run(bench, rows, label, output)
     answer(dict(found.profile), json_, lambda: report(found, output))
+
+
+@click.command()
+@click.option("--microbench", "bench", help="Default: the committed one of the H100.")
+@click.option("--rows", multiple=True, help="A .jsonl file or folder; default: the committed rows.")
+@click.option("-o", "--out", type=click.Path(file_okay=False), help="Folder for page and plots.")
+@as_json
+def validate(bench: str | None, rows: tuple[str, ...], out: str | None, json_: bool) -> None:
+    """Predicted against measured, on rows that the fit did not see."""
+    from kinowatt.app.validating import as_data, report, run
+
+    found = run(bench, rows, out)
+    answer(as_data(found), json_, lambda: report(found, out))

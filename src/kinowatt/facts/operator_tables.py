@@ -17,7 +17,9 @@ class TableRow:
     """Operators that are alike: `dims` of one call, `calls` and `bytes` of one forward in all.
 
     All three are polynomials (`theory.polynomial`) of the table's symbols. Bytes are read +
-    written, a broadcast operand once. `dtype` is computed in, `storage` is written.
+    written, a broadcast operand once. `dtype` is computed in, `storage` is written. `access`: how
+    the kernel walks its operands: "dense", "uneven" (one is broadcast or of another dtype), "rows"
+    (in pieces or every second element), "transposed".
     """
 
     part: str
@@ -29,6 +31,7 @@ class TableRow:
     calls: str
     bytes: str
     modules: str
+    access: str = "dense"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

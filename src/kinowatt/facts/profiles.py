@@ -5,7 +5,7 @@ the physics of a GPU (`facts/learned.py`).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,9 @@ class GpuProfile:
     every memory-bound kind, or a kind of its own; empty where bytes are not modelled.
     `power_w` by kind, `memory` and `host`. `spread`: measured over predicted at the ends of the 80
     and 95% interval, for the models it was fitted on (`seen`) and for others (`unseen`), by
-    quantity (`latency`, `energy`). `physics`: of a learned profile, instead of the shares.
+    quantity (`latency`, `energy`); `call_bound`, where there is one, for the share of a video in
+    which the host sets the pace. `physics`: of a learned profile, instead of the shares. `ranges`:
+    least and largest of what it was fitted on, by name. `fingerprint`: GPU and software it is of.
     """
 
     name: str
@@ -46,7 +48,10 @@ class GpuProfile:
     seen: tuple[str, ...]
     spread: Mapping[str, Mapping[str, Mapping[str, tuple[float, float]]]]
     warning: str
+    host_s_per_megapixel: float = 0.0  # of all frames of all videos, once
     physics: Mapping[str, Any] | None = None
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    fingerprint: Mapping[str, Any] = field(default_factory=dict)
 
 
 @lru_cache(maxsize=1)
@@ -68,17 +73,20 @@ def profile_names() -> list[str]:
     return sorted({*profile_files(), *(f"{name}/datasheet" for name in gpus())})
 
 
-def default_profile(gpu: GpuSpec) -> str:
-    """The GPU's learned profile, else the corrected one of the paper, else the datasheet."""
+def default_profile(gpu: GpuSpec, by_operator: bool = True) -> str:
+    """The GPU's learned profile, else the corrected one of the paper, else the datasheet.
+
+    `by_operator`: whether the model states its operators one by one, as laws need them.
+    """
     names = [name for name in profile_files() if name.startswith(f"{gpu.name}/")]
-    learned = [name for name in names if "/torch-" in name]
+    learned = [name for name in names if "/torch-" in name and by_operator]
     corrected = [name for name in names if name.endswith("/paper-corrected")]
     return (learned or corrected or [f"{gpu.name}/datasheet"])[-1]
 
 
-def profile(name: str | None, gpu: GpuSpec) -> GpuProfile:
+def profile(name: str | None, gpu: GpuSpec, by_operator: bool = True) -> GpuProfile:
     """A profile of a GPU by name; None is the default; another GPU's is an `InputError`."""
-    chosen = name or default_profile(gpu)
+    chosen = name or default_profile(gpu, by_operator)
     if "/" not in chosen:
         chosen = f"{gpu.name}/{chosen}"
     if chosen not in profile_names():
@@ -86,7 +94,13 @@ def profile(name: str | None, gpu: GpuSpec) -> GpuProfile:
     if not chosen.startswith(f"{gpu.name}/"):
         mine = [n for n in profile_names() if n.startswith(f"{gpu.name}/")]
         raise InputError(f"profile {chosen} is not of {gpu.name}; one of: {', '.join(mine)}")
-    return _load(chosen, gpu.name)
+    found = _load(chosen, gpu.name)
+    if found.physics is not None and not by_operator:
+        raise InputError(
+            f"profile {chosen} times operators one by one, and the model as published states none;"
+            f" nearest: {default_profile(gpu, by_operator)}"
+        )
+    return found
 
 
 @lru_cache(maxsize=64)
@@ -118,9 +132,12 @@ def read_profile(path: Path, name: str, gpu: GpuSpec) -> GpuProfile:
             host_s_per_call=float(raw["host"]["seconds_per_call"]),
             host_s_per_video=float(raw["host"]["seconds_per_video"]),
             seen=tuple(raw.get("seen", ())),
+            host_s_per_megapixel=float(raw["host"].get("seconds_per_megapixel", 0.0)),
             spread=_spread(raw["spread"], path.name),
             warning=raw.get("warning", ""),
             physics=raw.get("physics"),
+            ranges={name: tuple(ends) for name, ends in raw.get("ranges", {}).items()},
+            fingerprint=raw.get("fingerprint", {}),
         )
     except KeyError as error:
         raise FactsError(f"{path.name}: field {error} is missing") from None
@@ -145,11 +162,11 @@ def _check(path: Path, raw: Mapping[str, Any]) -> None:
             continue
         if not isinstance(values, Mapping):
             raise FactsError(f"{path.name}: [{table}] is not a table")
-        for field in (*needed, *values):
-            where = toml_place(path, table, field)
-            if number(values, field, where) < 0:
-                raise FactsError(f"{where}: field {field!r} must not be below 0")
-        if table == "efficiency" and not all(values[field] > 0 for field in values):
+        for name in (*needed, *values):
+            where = toml_place(path, table, name)
+            if number(values, name, where) < 0:
+                raise FactsError(f"{where}: field {name!r} must not be below 0")
+        if table == "efficiency" and not all(each > 0 for each in values.values()):
             raise FactsError(f"{path.name}: an efficiency must be above 0")
     if "peak_flops" in raw and number(raw, "peak_flops", path.name) <= 0:
         raise FactsError(f"{path.name}: field 'peak_flops' must be above 0")
@@ -168,7 +185,7 @@ def _spread(
 ) -> dict[str, dict[str, dict[str, tuple[float, float]]]]:
     """Both scopes, quantities and levels, as pairs of numbers around 1."""
     found: dict[str, dict[str, dict[str, tuple[float, float]]]] = {}
-    for scope in ("seen", "unseen"):
+    for scope in ("seen", "unseen", *(("call_bound",) if "call_bound" in raw else ())):
         found[scope] = {}
         for quantity in ("latency", "energy"):
             found[scope][quantity] = {}

@@ -15,6 +15,7 @@ from kinowatt.theory.operators import ITEM_BYTES, Operator
 
 Number = Any
 HALF = ("bfloat16", "float16")
+WIDEST_FUSED = 256  # elements of a head that cuDNN and flash attention take
 ROUND = 3.0  # how sharply the larger of compute and memory time wins; infinity: a plain maximum
 NEAR = 0.7  # binary logarithm of a ratio of sizes over which what was seen at a shape still counts
 TRUST = 0.6  # weight of the law itself beside the shapes seen
@@ -89,20 +90,26 @@ def law_of(operator: Operator, laws: Mapping[str, Law]) -> Law:
 
 
 def sizes_of(operator: Operator) -> dict[str, Number]:
-    """The sizes of one call by the names that laws use."""
+    """The sizes of one call by the names that laws use; at least 1, also of calls that a tile does
+    not make."""
+    return {name: larger(size, 1.0) for name, size in _sizes(operator).items()}
+
+
+def _sizes(operator: Operator) -> dict[str, Number]:
     d = operator.dims
     if operator.kind == "linear":
         return {"k": d["k"], "n": d["n"], "tiles": d["batch"] * d["m"] * d["n"]}
     if operator.kind == "attention":
         rows = d["batch"] * d["heads"] * d["q"]
-        return {"head": d["head"], "q": d["q"], "kv": d["kv"], "rows": rows}
+        lengths = {"q": d["q"], "kv": d["kv"], "rows": rows}
+        return {"head": d["head"], "heads": d["heads"], **lengths}
     if operator.kind == "convolution":
         cin, cout = d["cin"], d["cout"]
         return {"cin": cin, "cout": cout, "kernel": d["kernel"], "outputs": d["voxels"] * cout}
     width = d.get("row", 1)
     made = operator.calls + (operator.calls == 0)
     elements = bytes_of(operator) / made / 2 / ITEM_BYTES.get(operator.dtype, 4)
-    return {"width": width, "rows": larger(elements / width, 1.0)}
+    return {"width": width, "rows": elements / width}
 
 
 def bytes_of(operator: Operator) -> Number:
@@ -119,7 +126,11 @@ def _linear(operator: Operator) -> Sequence[str]:
 
 
 def _attention(operator: Operator) -> Sequence[str]:
-    return ("attention",) if _half(operator) else ("attention.float32", "attention")
+    if not _half(operator):
+        return ("attention.float32", "attention")
+    # Wider heads fit no fused kernel but one that keeps less of them at hand
+    wide = float(operator.dims["head"]) > WIDEST_FUSED
+    return ("attention.wide", "attention") if wide else ("attention",)
 
 
 def _convolution(operator: Operator) -> Sequence[str]:
@@ -134,11 +145,27 @@ def _norm(operator: Operator) -> Sequence[str]:
 
 
 def _copy(operator: Operator) -> Sequence[str]:
-    return ("copy.cast", "copy") if operator.dtype != operator.storage else ("copy",)
+    if operator.access in _SCATTERED:
+        return (*_SCATTERED[operator.access], "copy")
+    read, written = (ITEM_BYTES.get(each, 4) for each in (operator.dtype, operator.storage))
+    if read == written:
+        return ("copy",)
+    # PyTorch widens element by element, and narrows by vectors
+    return ("copy.up", "copy") if written > read else ("copy.down", "copy")
+
+
+def _pointwise(operator: Operator) -> Sequence[str]:
+    if operator.access in _SCATTERED:
+        return (*_SCATTERED[operator.access], "pointwise")
+    return ("pointwise.uneven", "pointwise") if operator.access == "uneven" else ("pointwise",)
 
 
 def _pad(operator: Operator) -> Sequence[str]:
     return ("pad.replication", "pad") if "replication" in operator.op else ("pad",)
+
+
+# Nothing is loaded by vectors; of what is fetched a part is not used
+_SCATTERED = {"rows": ("copy.rows",), "transposed": ("copy.transposed", "copy.rows")}
 
 
 def _memory(operator: Operator) -> Sequence[str]:
@@ -152,4 +179,5 @@ _NAMES = {
     "norm": _norm,
     "copy": _copy,
     "pad": _pad,
+    "pointwise": _pointwise,
 }

@@ -22,7 +22,8 @@ class Operator:
 
     `calls`, `flops` and `bytes` are totals over all calls; `dims` are of one call (linear: batch,
     m, k, n; attention: batch, heads, q, kv, head; convolution: voxels, cin, cout, kernel; others:
-    row, the width a norm works on). `bytes` is None where a published model states none.
+    row, the width a norm works on). `bytes` is None where a published model states none. `access`:
+    how a memory-bound operator's kernel walks its operands (`TableRow`).
     """
 
     stage: str
@@ -36,6 +37,7 @@ class Operator:
     calls: Number
     flops: Number
     bytes: Number | None
+    access: str = "dense"
     text_only: bool = False  # works on text tokens alone, the same in every step
 
 
@@ -93,7 +95,7 @@ def _merged(rows: Iterable[CompiledRow]) -> tuple[CompiledRow, ...]:
     merged: dict[object, CompiledRow] = {}
     for row in rows:
         key: tuple[object, ...] = (row.row.part, row.row.kind, row.row.dtype, row.row.storage)
-        key += (row.text_only, _dims_key(row))
+        key += (row.row.access, row.text_only, _dims_key(row))
         first = merged.get(key)
         merged[key] = row if first is None else _sum(first, row)
     return tuple(merged.values())
@@ -157,5 +159,6 @@ def _operator(
         calls=calls,
         flops=flops_per_call(row.row.kind, dims) * calls,
         bytes=evaluator(row.bytes) * times,
+        access=row.row.access,
         text_only=row.text_only,
     )

@@ -50,17 +50,22 @@ def group_of(operator: Operator) -> str:
     """The factor that an operator's seconds are multiplied with.
 
     Group norms are not with the norms of tokens: few, long rows are no matter of caches. TF32
-    convolutions run other kernels than those of half precision.
+    convolutions run other kernels than those of half precision. Element-wise work on operands that
+    are broadcast, mixed or in pieces is not loaded by vectors.
     """
     if operator.kind == "norm" and "group" not in operator.op:
         return "norm"
     if operator.kind == "convolution" and operator.dtype not in HALF:
         return "convolution.tf32"
-    return operator.kind if operator.kind in COMPUTE_KINDS else "memory"
+    if operator.kind in COMPUTE_KINDS:
+        return operator.kind
+    return "memory" if operator.access == "dense" else "memory.uneven"
 
 
 def power_group_of(kind: str) -> str:
     """The factor that an operator's joules are multiplied with."""
+    if kind == "convolution":
+        return "power.convolution"
     return "power.compute" if kind in COMPUTE_KINDS else "power.memory"
 
 

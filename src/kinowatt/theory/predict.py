@@ -11,7 +11,7 @@ from kinowatt.theory.memory import Memory, peak_memory
 from kinowatt.theory.operators import Operator
 from kinowatt.theory.passes import Tables, plan_operators
 from kinowatt.theory.physics import timer_of
-from kinowatt.theory.profile import StageTime, after_work
+from kinowatt.theory.profile import Reach, StageTime, after_work, beyond
 from kinowatt.theory.recipe import Plan, plan
 from kinowatt.theory.transforms import apply
 from kinowatt.theory.workload import Workload
@@ -59,7 +59,8 @@ def estimate(scenario: Scenario, tables: Tables) -> Estimate:
     for operator in operators:
         by_stage.setdefault(operator.stage, []).append(operator)
     stages = {stage: timer.stage(items) for stage, items in by_stage.items()}
-    stages["other"] = _joined(stages["other"], after_work(timer, scenario.profile))
+    made = after_work(timer, scenario.profile, resolved.megapixels)
+    stages["other"] = _joined(stages["other"], made)
     memory = None
     if model.form != "paper":
         memory = peak_memory(model, resolved, tables, scenario.offload)
@@ -71,6 +72,21 @@ def estimate(scenario: Scenario, tables: Tables) -> Estimate:
         latency_s=sum(stage.latency_s for stage in stages.values()),
         energy_j=sum(stage.energy_j for stage in stages.values()),
         flops=sum(operator.flops for operator in operators),
+    )
+
+
+def reach_of(scenario: Scenario, found: Estimate) -> Reach:
+    """How far from the profile's rows an estimate is."""
+    waiting = (
+        (stage.host_s > stage.device_s) * stage.latency_s
+        for name, stage in found.stages.items()
+        if name != "other"
+    )
+    sizes = {"tokens": found.plan.effective.tokens, "megapixels": found.plan.megapixels}
+    return Reach(
+        model=scenario.model.name,
+        call_share=sum(waiting) / found.latency_s,
+        beyond=sum(beyond(scenario.profile, sizes).values()),
     )
 
 

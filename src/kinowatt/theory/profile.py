@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import log2
 from typing import Any, Protocol
 
 from kinowatt.errors import InputError
@@ -51,9 +52,10 @@ class Timer(Protocol):
         """Watts of the GPU while it waits."""
 
 
-def after_work(timer: Timer, profile: GpuProfile) -> StageTime:
-    """What the host does once per video besides calling operators."""
-    seconds = profile.host_s_per_video
+def after_work(timer: Timer, profile: GpuProfile, megapixels: Number) -> StageTime:
+    """What the host does once per call besides calling operators: most of it makes frames of what
+    the decoder gave, `megapixels` of all frames of all videos."""
+    seconds = profile.host_s_per_video + profile.host_s_per_megapixel * megapixels
     return StageTime(
         device_s=0.0,
         host_s=seconds,
@@ -152,10 +154,57 @@ class Clock:
         return self.profile.power_w["host"]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reach:
+    """How far from what a profile was fitted on something is.
+
+    `call_share`: of the seconds, where the host sets the pace. `beyond`: doublings outside the
+    range of its rows, over all of its axes.
+    """
+
+    model: str
+    call_share: Number = 0.0
+    beyond: Number = 0.0
+
+
 def interval(
-    profile: GpuProfile, model: str, quantity: str, value: Number
+    profile: GpuProfile, reach: Reach, quantity: str, value: Number
 ) -> Mapping[str, tuple[Number, Number]]:
-    """Low and high ends by level: residuals of held-out rows, wider for models not fitted on."""
-    scope = "seen" if model in profile.seen else "unseen"
+    """Low and high ends by level: residuals of held-out rows, wider for models not fitted on.
+
+    As far as the host sets the pace its own scatter counts; each doubling outside the range of the
+    rows adds as much again.
+    """
+    scope = "seen" if reach.model in profile.seen else "unseen"
     levels = profile.spread[scope][quantity]
-    return {level: (value * low, value * high) for level, (low, high) in levels.items()}
+    calls = profile.spread.get("call_bound", profile.spread[scope])[quantity]
+    found = {}
+    for level, ends in levels.items():
+        low, high = (
+            value
+            * ((end ** (1.0 - reach.call_share)) * (other**reach.call_share))
+            ** (1.0 + reach.beyond)
+            for end, other in zip(ends, calls[level], strict=True)
+        )
+        found[level] = (low, high)
+    return found
+
+
+def beyond(profile: GpuProfile, sizes: Mapping[str, Number]) -> Mapping[str, Number]:
+    """Doublings by which each size lies outside the profile's range of it; 0 inside."""
+    found = {}
+    for name, (least, largest) in profile.ranges.items():
+        if name in sizes:
+            over, under = sizes[name] / largest, least / sizes[name]
+            outside = larger(larger(over, under), 1.0)
+            found[name] = _log2(outside)
+    return found
+
+
+def _log2(value: Number) -> Number:
+    """Of a number, or of each of an array."""
+    if hasattr(value, "shape"):
+        import numpy
+
+        return numpy.log2(value)
+    return log2(value)

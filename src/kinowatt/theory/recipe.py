@@ -44,6 +44,7 @@ class Plan:
     recipe: str
     passes: tuple[Pass, ...]
     effective: Effective
+    megapixels: Number  # of all frames of all videos
     notes: tuple[tuple[str, str], ...]
 
 
@@ -64,6 +65,7 @@ def plan(model: ModelSpec, workload: Workload, recipe: Recipe, tiling: bool) -> 
         recipe=recipe.name,
         passes=passes,
         effective=effective,
+        megapixels=effective.frames * effective.height_px * effective.width_px * names["B"] / 1e6,
         notes=_notes(model, workload, recipe, effective),
     )
 

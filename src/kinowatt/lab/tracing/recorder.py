@@ -19,6 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
 from kinowatt.errors import KinowattError
+from kinowatt.lab.tracing.access import access_of
 
 ALLOCATION_BYTES = 512  # granularity of torch's caching allocator on CUDA
 
@@ -84,7 +85,8 @@ class Event:
     convolution voxels, cin, cout, kernel, and in three dimensions input (elements) and depth
     (frames) as well; every other kind elements and row (the width that a
     norm, softmax or reduction works on, 1 for pointwise). `nbytes` is read + written, a broadcast
-    operand once. `live_bytes` are the activations alive while the operator runs.
+    operand once. `live_bytes` are the activations alive while the operator runs. `access`: how its
+    kernel walks its operands (`kinowatt.lab.tracing.access`).
     """
 
     path: str
@@ -95,6 +97,7 @@ class Event:
     dims: Mapping[str, int]
     nbytes: int
     live_bytes: int
+    access: str = "dense"
 
 
 def dtype_name(dtype: torch.dtype) -> str:
@@ -181,6 +184,8 @@ class Recorder(TorchDispatchMode):
         if not outs or (name.endswith("_") and not outs[0].numel()):
             return
         main = next((t for t in ins if t.is_floating_point()), outs[0])
+        if kind == "norm" and not main.is_contiguous():
+            self._made_contiguous(main)
         self.events.append(
             Event(
                 path=self._path(),
@@ -191,8 +196,24 @@ class Recorder(TorchDispatchMode):
                 dims=dims_of(name, kind, inputs, outs),
                 nbytes=bytes_of(name, ins, outs),
                 live_bytes=self._follow(outs),
+                access=access_of(kind, ins, outs),
             )
         )
+
+    def _made_contiguous(self, tensor: torch.Tensor) -> None:
+        """CUDA's kernels of norms want one block: they copy an input that is none, unasked."""
+        with self.hidden():
+            block = torch.empty(tensor.shape, dtype=tensor.dtype, device=tensor.device)
+        self.record("clone", "copy", [tensor], block)
+
+    @contextlib.contextmanager
+    def hidden(self) -> Iterator[None]:
+        """What runs meanwhile is not the module's."""
+        self.muted += 1
+        try:
+            yield
+        finally:
+            self.muted -= 1
 
     def _follow(self, out: Any) -> int:
         self.ledger.purge()
@@ -294,7 +315,7 @@ class KeepWhole(TorchFunctionMode):
         attn_mask: torch.Tensor | None = None,
         **_: Any,
     ) -> torch.Tensor:
-        with self._muted():
+        with self.recorder.hidden():
             # the fused kernel writes heads interleaved: [batch, q, heads, head] seen transposed
             shape = (*query.shape[:-1], value.shape[-1])
             out = query.new_empty((*shape[:-3], shape[-2], shape[-3], shape[-1])).transpose(-3, -2)
@@ -309,7 +330,7 @@ class KeepWhole(TorchFunctionMode):
         weight: torch.Tensor | None = None,
         eps: float | None = None,
     ) -> torch.Tensor:
-        with self._muted():
+        with self.recorder.hidden():
             dtype = input.dtype
             if weight is not None:
                 dtype = torch.promote_types(input.dtype, weight.dtype)
@@ -319,25 +340,17 @@ class KeepWhole(TorchFunctionMode):
 
     def _nonzero(self, mask: torch.Tensor) -> torch.Tensor:
         """Stands in for the data-dependent count of valid prompt tokens."""
-        with self._muted():
+        with self.recorder.hidden():
             out = torch.empty((self.valid_tokens or 0, 1), dtype=torch.int64, device=mask.device)
         self.recorder.record("nonzero", "copy", [mask], out)
         return out
 
     def _all(self, mask: torch.Tensor, **_: Any) -> torch.Tensor:
         """`Is no token padding?` has no answer on `meta`; prompts are shorter than padding."""
-        with self._muted():
+        with self.recorder.hidden():
             out = torch.zeros((), dtype=torch.bool, device="cpu")
         self.recorder.record("all", "reduce", [mask], out)
         return out
-
-    @contextlib.contextmanager
-    def _muted(self) -> Iterator[None]:
-        self.recorder.muted += 1
-        try:
-            yield
-        finally:
-            self.recorder.muted -= 1
 
 
 @contextlib.contextmanager

@@ -1,10 +1,10 @@
 """From recorded forwards at a few sizes to one table of operators with symbolic shapes."""
 
 import itertools
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import torch
 
@@ -24,10 +24,18 @@ class Group:
     event: Event
     calls: int = 0
     nbytes: int = 0
+    by_access: Counter[str] = field(default_factory=Counter)
 
-    def add(self, event: Event) -> None:
+    def add(self, event: Event) -> Self:
         self.calls += 1
         self.nbytes += event.nbytes
+        self.by_access[event.access] += event.nbytes
+        return self
+
+    @property
+    def access(self) -> str:
+        """That of most bytes."""
+        return max(self.by_access, key=self.by_access.__getitem__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,7 @@ class Row:
     op: str
     dtype: str
     storage: str
+    access: str
     dims: tuple[tuple[str, Terms], ...]
     once: tuple[Terms, Terms]
 
@@ -164,10 +173,14 @@ def _by_path(run: Iterable[Event]) -> dict[str, list[Event]]:
 
 
 def _rows_of_path(runs: Sequence[list[Event]], fits: Fits, role: str) -> list[Row]:
-    """By position where the sequences are equal; else by shape; else all calls of one operator."""
+    """By position where the sequences are equal; else by shape; else all calls of one operator.
+
+    At the smallest sizes more operands lie in one block than at others: the access of the largest
+    counts, and where calls can only be added up by it, they are first tried apart.
+    """
     failure = TraceError(f"operators at {next(r for r in runs if r)[0].path} change with the size")
-    for strategy in (_by_position, _by_shape, _by_operator):
-        aligned = strategy(runs)
+    for strategy, key in STRATEGIES:
+        aligned = strategy(runs, key)
         if aligned is None:
             continue
         try:
@@ -193,6 +206,7 @@ def _fit_row(samples: Sequence[Group], fits: Fits, role: str) -> Row:
         op=event.op,
         dtype=event.dtype,
         storage=event.storage,
+        access=samples[present[-1]].access,  # of the largest: what is small lies in one block
         dims=dims,
         once=(
             fits.calls([s.calls for s in samples], f"{where}, calls"),
@@ -204,33 +218,53 @@ def _fit_row(samples: Sequence[Group], fits: Fits, role: str) -> Row:
 Aligned = list[list[Group]] | None  # per operator, the group of calls at every sample
 
 
-def _by_position(runs: Sequence[list[Event]]) -> Aligned:
-    names = [[(e.op, e.dtype, e.storage) for e in run] for run in runs]
+Key = Callable[[Event], tuple[str, ...]]
+
+
+def _by_position(runs: Sequence[list[Event]], key: Key) -> Aligned:
+    names = [[key(e) for e in run] for run in runs]
     if any(other != names[0] for other in names):
         return None
-    return [[Group(run[i], 1, run[i].nbytes) for run in runs] for i in range(len(runs[0]))]
+    return [[Group(run[i]).add(run[i]) for run in runs] for i in range(len(runs[0]))]
 
 
-def _by_shape(runs: Sequence[list[Event]]) -> Aligned:
+def alike(event: Event) -> tuple[str, ...]:
+    """What calls have in common that may be added up."""
+    return *alike_but_access(event), event.access
+
+
+def alike_but_access(event: Event) -> tuple[str, ...]:
+    return event.op, event.dtype, event.storage
+
+
+def _by_shape(runs: Sequence[list[Event]], key: Key) -> Aligned:
     """Calls of equal shape together, matched across samples in the order they first appear."""
     samples = [
-        list(_grouped(run, lambda e: (e.op, e.dtype, e.storage, tuple(e.dims.items()))).values())
-        for run in runs
+        list(_grouped(run, lambda e: (*key(e), tuple(e.dims.items()))).values()) for run in runs
     ]
-    names = [[(g.event.op, g.event.dtype, g.event.storage) for g in groups] for groups in samples]
+    names = [[key(g.event) for g in groups] for groups in samples]
     if any(other != names[0] for other in names):
         return None
     return [list(groups) for groups in zip(*samples, strict=True)]
 
 
-def _by_operator(runs: Sequence[list[Event]]) -> Aligned:
+def _by_operator(runs: Sequence[list[Event]], key: Key) -> Aligned:
     """All calls of an operator together; it may be absent at some sizes."""
-    samples = [_grouped(run, lambda e: (e.op, e.dtype, e.storage)) for run in runs]
+    samples = [_grouped(run, key) for run in runs]
     keys = dict.fromkeys(itertools.chain.from_iterable(samples))
     for run in runs:
         _refuse_unlike_flops(run)
     some = next(event for run in runs for event in run)
-    return [[groups.get(key) or Group(some) for groups in samples] for key in keys]
+    return [[groups.get(each) or Group(some) for groups in samples] for each in keys]
+
+
+STRATEGIES: tuple[tuple[Callable[[Sequence[list[Event]], Key], Aligned], Key], ...] = (
+    (_by_position, alike_but_access),
+    (_by_shape, alike),
+    (_by_operator, alike),
+    (_by_shape, alike_but_access),
+    (_by_operator, alike_but_access),
+)
 
 
 def _refuse_unlike_flops(run: Sequence[Event]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kinowatt.lab.tracing import fitting
+from kinowatt.lab.tracing.access import DENSE
 from kinowatt.lab.tracing.fitting import Terms
 from kinowatt.lab.tracing.tables import Row, Totals
 
@@ -27,6 +28,7 @@ def row_record(row: Row, totals: Totals) -> dict[str, Any]:
         "op": row.op,
         "dtype": row.dtype,
         "storage": row.storage,
+        **({} if row.access == DENSE else {"access": row.access}),
         "dims": {name: fitting.render(terms) for name, terms in row.dims},
         "calls": fitting.render(totals.calls),
         "bytes": fitting.render(totals.nbytes),

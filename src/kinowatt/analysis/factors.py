@@ -1,0 +1,126 @@
+"""What rows of whole videos say on top of a microbench: one factor for each group of operators.
+
+Each is drawn towards 1 by how far the microbench can be wrong about it; what rows do not determine
+stays where it was, and the report says so.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from kinowatt.analysis.features import GROUPS, STAGES, Features, Row
+from kinowatt.errors import require_extra
+from kinowatt.theory.physics import Physics
+
+# How far the laws of a microbench may be from what runs inside a forward (log-normal)
+PRIOR_SIGMA = {
+    "linear": 0.05,
+    "attention": 0.05,
+    "convolution": 0.15,
+    "convolution.tf32": 0.15,
+    "norm": 0.2,
+    "memory": 0.15,
+    "memory.uneven": 0.35,
+    "power.compute": 0.1,
+    "power.convolution": 0.2,
+    "power.memory": 0.2,
+    "gap": 0.7,
+    "host": 0.5,
+}
+# Of seconds, where the device sets the pace; the text encoder is too short to count
+NOISE = {"denoiser": 0.01, "vae_decoder": 0.03}
+HOST_NOISE = 0.15  # where the host does: it scatters from process to process
+ENERGY_NOISE = 0.02
+CLOCK_NOISE = 0.015
+SOFT = 2.0  # standard deviations from which a row counts as an outlier
+DETERMINED = 0.8  # a factor is the rows' where they shrink its prior to this share
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Factor:
+    """What rows say about one group of operators.
+
+    `value`: seconds or joules over the microbench's; `low`, `high`: its 95% interval; `determined`:
+    whether rows moved it further than its prior alone allows to say.
+    """
+
+    name: str
+    value: float
+    low: float
+    high: float
+    determined: bool
+
+
+def fit_factors(seen: Features, physics: Physics) -> tuple[Factor, ...]:
+    """Least squares on seconds, joules and clocks of stages, outliers held back, drawn towards 1.
+
+    At the power limit joules follow seconds; the clock is what tells operators' power apart.
+    """
+    np: Any = require_extra("learn", "numpy")
+    optimize: Any = require_extra("learn", "scipy.optimize")
+    targets = _targets(seen, np)
+    sigma = np.array([PRIOR_SIGMA[name] for name in GROUPS])
+
+    def off(logs: Any) -> Any:
+        found = seen.stages(physics, dict(zip(GROUPS, np.exp(logs), strict=True)))
+        pairs = zip((found.seconds, found.joules, found.clock), targets, strict=True)
+        errors = [
+            np.log(value[known] / wanted[known]) * sure[known]
+            for value, (wanted, sure) in pairs
+            for known in (sure > 0,)
+        ]
+        rows = np.concatenate(errors) / SOFT
+        held = SOFT * np.sqrt(2 * (np.sqrt(1 + rows**2) - 1))  # grows linearly beyond SOFT
+        return np.concatenate([held, logs / sigma])
+
+    best = optimize.least_squares(off, np.zeros(len(GROUPS)), x_scale=0.1, diff_step=1e-4)
+    spread = np.sqrt(np.diag(np.linalg.inv(best.jac.T @ best.jac)))
+    return tuple(
+        Factor(
+            name=name,
+            value=math.exp(value),
+            low=math.exp(value - 1.96 * error),
+            high=math.exp(value + 1.96 * error),
+            determined=bool(error < DETERMINED * PRIOR_SIGMA[name]),
+        )
+        for name, value, error in zip(GROUPS, best.x, spread, strict=True)
+    )
+
+
+def _targets(seen: Features, np: Any) -> tuple[tuple[Any, Any], ...]:
+    """Measured seconds, joules and clocks by (row, stage), each with what it counts: 0 where it is
+    unknown.
+
+    Rows of one model count as one model: many rows of one must not drown the others.
+    """
+    shape = (len(seen.rows), len(STAGES))
+    (seconds, sure_s), (joules, sure_j), (clocks, sure_c) = found = tuple(
+        (np.zeros(shape), np.zeros(shape)) for _ in range(3)
+    )
+    models = [row["model"] for row in seen.rows]
+    for i, row in enumerate(seen.rows):
+        worth = 1 / math.sqrt(max(1, models.count(row["model"]) / 4))
+        for stage, noise in NOISE.items():
+            known, j = row["stages"].get(stage), STAGES.index(stage)
+            if known is None:
+                continue
+            bound = seen.gpu_bound[i, j]
+            seconds[i, j] = known["latency_s"]
+            sure_s[i, j] = worth / (noise if bound else HOST_NOISE)
+            wh = known["energy_wh"]["gpu"]
+            if wh:
+                joules[i, j] = wh * 3600
+                sure_j[i, j] = worth / (max(ENERGY_NOISE, noise) if bound else HOST_NOISE)
+        j = STAGES.index("denoiser")
+        clock = _clock(row) if seen.gpu_bound[i, j] else None
+        if clock:
+            clocks[i, j], sure_c[i, j] = clock, worth / CLOCK_NOISE
+    return found
+
+
+def _clock(row: Row) -> float | None:
+    """Mean share of the greatest clock over the denoiser, where a window held little else."""
+    conditions = row["conditions"]
+    seen, highest = conditions.get("clock_mhz"), conditions.get("max_sm_clock_mhz")
+    steady = row.get("protocol") == "sampled"
+    return float(seen["mean"]) / float(highest) if seen and highest and steady else None

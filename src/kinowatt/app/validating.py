@@ -1,0 +1,89 @@
+"""`kinowatt validate`: reads microbench and rows, has them judged, prints or writes the page."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.text import Text
+
+from kinowatt.analysis.tables import Table, cell
+from kinowatt.analysis.validation.compose import Validation, validate
+from kinowatt.app.render import console, grid
+from kinowatt.errors import InputError
+from kinowatt.facts.data import data_folder, data_path
+from kinowatt.lab.microbench.result import read_microbench
+from kinowatt.lab.rows import load_measurements, row_files
+
+BENCH = "microbench/h100-sxm.json"
+FOLDERS = ("measurements", "protocol")
+OLD_RULE = "-finish-once"  # composed by a rule that `sampled` no longer follows
+# In the terminal: columns that fit; all of them are in the page and in --json
+SHORT = {
+    "targets": ("what", "left_out", "paced_by", "figure", "wanted", "found_pct", "kept"),
+    "schemes": ("left_out", "quantity", "paced_by", "n", "mae_pct", "worst_pct", "half_width_pct"),
+    "baselines": ("way", "n", "mae_pct", "signed_pct", "worst_pct"),
+    "worst": ("quantity", "model", "setting", "paced_by", "error_pct"),
+}
+
+
+def measured(paths: Sequence[str]) -> list[Mapping[str, Any]]:
+    """Rows as mappings, each with the name of its file as `sweep`."""
+    if not paths:
+        files = [file for name in FOLDERS for file in row_files(data_folder(name))]
+        files = [file for file in files if OLD_RULE not in file.name]
+    else:
+        files = [file for path in paths for file in row_files(Path(path))]
+    return [
+        {**row.to_dict(), "sweep": file.stem}
+        for file in files
+        for row in load_measurements(str(file))
+    ]
+
+
+def run(bench: str | None, rows: Sequence[str], out: str | None) -> Validation:
+    """Judges the committed data, or the user's; writes page, figures and tables where asked."""
+    if bool(bench) != bool(rows):
+        raise InputError("give both --microbench and --rows, or neither for the committed data")
+    path = bench or str(data_path(BENCH))
+    found = validate(read_microbench(path).to_dict(), measured(rows))
+    if out is not None:
+        from kinowatt.report.validation import write
+
+        write(found, Path(out))
+    return found
+
+
+def report(found: Validation, out: str | None) -> None:
+    """The short tables; the long ones are in the page and in --json."""
+    to = console()
+    to.print(
+        f"{found.used} measured rows; predictions never saw the rows that they are judged by,"
+        " unless the scheme says so."
+    )
+    for name, columns in SHORT.items():
+        to.print(_rich(found.table(name), columns))
+    if found.unlike:
+        to.print(Text(f"{len(found.unlike)} rows of other conditions are left out", style="dim"))
+    if out is None:
+        to.print("More tables: --json, or -o FOLDER for the page with plots.")
+
+
+def _rich(table: Table, columns: Sequence[str]) -> object:
+    shown = grid(table.title, *columns)
+    for row in table.rows:
+        shown.add_row(*(_cell(row.get(column)) for column in columns))
+    return shown
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.1f}" if isinstance(value, float) else cell(value)
+
+
+def as_data(found: Validation) -> dict[str, Any]:
+    """Plain data for --json."""
+    return {
+        "used": found.used,
+        "left_out": [list(each) for each in found.unlike],
+        "factors": {factor.name: factor.value for factor in found.factors},
+        "tables": {table.name: [dict(row) for row in table.rows] for table in found.tables},
+    }
