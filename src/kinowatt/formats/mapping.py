@@ -93,7 +93,7 @@ _STAGES = {
     "text encoder": "text_encoder", "text": "text_encoder", "encode": "text_encoder",
     "denoiser": "denoiser", "denoise": "denoiser", "denoising": "denoiser", "dit": "denoiser",
     "vae": "vae_decoder", "vae decoder": "vae_decoder", "decode": "vae_decoder",
-    "vae decode": "vae_decoder",
+    "vae decode": "vae_decoder", "other": "other",
     "generate": "generate", "upsample": "upsample", "refine": "refine",
 }  # fmt: skip
 
