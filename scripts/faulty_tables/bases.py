@@ -17,6 +17,7 @@ from kinowatt import predict
 from kinowatt.analysis.prediction import Prediction
 from kinowatt.facts.data import data_path
 from kinowatt.facts.gpus import gpu
+from kinowatt.facts.models import model as find_model
 from kinowatt.units import joules_to_wh, wh_to_joules
 
 Row = dict[str, Any]
@@ -157,9 +158,7 @@ def _measured(rng: random.Random, file: str) -> list[Row]:
     """Rows with GPU energy, run as their pipelines run by default; times of day are new."""
     found = map(json.loads, data_path(file).read_text("utf-8").splitlines())
     kept = [
-        row
-        for row in found
-        if row["energy_wh"]["gpu"] and _plain(row["conditions"]) and row["power_w"] > IDLE_W
+        row for row in found if row["energy_wh"]["gpu"] and _plain(row) and row["power_w"] > IDLE_W
     ]
     rows: list[Row] = []
     for source in kept:
@@ -180,8 +179,18 @@ def _measured(rng: random.Random, file: str) -> list[Row]:
     return _host(rng, rows)
 
 
-def _plain(conditions: Mapping[str, Any]) -> bool:
-    return conditions["offload"] == "none" and conditions["attention_backend"] == "default"
+def _plain(row: Mapping[str, Any]) -> bool:
+    """Run as a table without columns for it is read: the model card's recipe and tiling."""
+    spec, conditions = find_model(row["model"]), row["conditions"]
+    preset = spec.preset("default")
+    usual = {
+        "offload": preset.offload,
+        "tiling": preset.tiling,
+        "attention_backend": "default",
+    }
+    return row["recipe"] == spec.recipe(None, preset).name and all(
+        conditions[name] == value for name, value in usual.items()
+    )
 
 
 BASES: Mapping[str, Base] = {

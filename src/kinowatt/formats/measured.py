@@ -8,6 +8,7 @@ from kinowatt.errors import InputError
 from kinowatt.formats.claims import SETTINGS, Claim, Reading, StageClaim, known_gpu, known_model
 
 SCOPES = ("gpu", "cpu", "ram")
+KEPT = ("torch", "diffusers", "driver", "attention_backend", "compile", "weights")
 
 
 def read_rows(file: str, text: str) -> Reading:
@@ -67,9 +68,8 @@ def _claim(line: int, row: Mapping[str, Any]) -> Claim:
         modelled=frozenset(_modelled(conditions)),
         columns={name: name for name in ("model", "gpu", "latency_s", "energy_wh", "workload")},
         rest={
-            name: str(conditions[name])
-            for name in ("torch", "diffusers", "driver", "attention_backend", "compile", "weights")
-            if conditions.get(name) is not None
+            "protocol": str(row.get("protocol", "")),
+            **{name: str(conditions[name]) for name in KEPT if conditions.get(name) is not None},
         },
     )
 
