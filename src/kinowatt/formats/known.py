@@ -10,6 +10,7 @@ from kinowatt.formats.registry import register
 from kinowatt.formats.tables import RawTable, claims_of, parse_table
 from kinowatt.formats.vendors import CODECARBON, PAPER, codecarbon_release
 
+MOST_WORDS = 5  # of a column's name
 LONGEST_HEADER = 20_000  # characters; a longer first line is no header
 
 
@@ -21,6 +22,11 @@ def _header(text: str) -> list[str]:
         return []
     separator = max(",;\t", key=first.count)
     return [name.strip().strip('"') for name in first.split(separator)]
+
+
+def _names_columns(header: Sequence[str]) -> bool:
+    """Whether a first line is a header rather than a sentence with commas."""
+    return len(header) > 1 and all(len(name.split()) <= MOST_WORDS for name in header)
 
 
 @register(
@@ -59,7 +65,7 @@ def paper(file: str, text: str, mapping: Sequence[Column]) -> Reading:
 @register(
     "table",
     "any CSV with a header, whose columns --map or their names explain",
-    lambda text: len(_header(text)) > 1,
+    lambda text: _names_columns(_header(text)),
 )
 def any_table(file: str, text: str, mapping: Sequence[Column]) -> Reading:
     table = parse_table(file, text)
@@ -78,8 +84,8 @@ def any_table(file: str, text: str, mapping: Sequence[Column]) -> Reading:
 def _preset(table: RawTable, names: Sequence[Column], given: Sequence[Column]) -> list[Column]:
     """What a format knows of its columns, less what the user says otherwise."""
     check_columns(given, table.header, table.file)
-    ours = {column.quantity for column in given}
-    kept = [c for c in names if c.quantity not in ours and c.name in table.header]
+    ours = {column.quantity for column in given} | {column.name for column in given}
+    kept = [c for c in names if not ours & {c.quantity, c.name} and c.name in table.header]
     return [*given, *kept]
 
 

@@ -49,7 +49,7 @@ class Audit:
     format: str
     rows: int
     gpus: tuple[str, ...]
-    profiles: Mapping[str, str]  # model → the profile that its rows were held against
+    profiles: Mapping[str, str]  # "MODEL on GPU" → the profile that its rows were held against
     mapping: Mapping[str, str]
     guessed: tuple[str, ...]
     flags: tuple[Flag, ...]

@@ -52,7 +52,7 @@ def _suggested(causes: Sequence[Cause]) -> str:
     best = causes[0]
     seconds = f"{format_seconds(best.predicted_s)} predicted, {format_seconds(best.measured_s)}"
     more = f"; else {causes[1].words}" if len(causes) > 1 else ""
-    return f"{best.words}: {seconds} stated ({best.profile}){more}"
+    return f"{best.words}: {seconds} stated{more}"
 
 
 def _flags(case: Case, kind: str, what: str, severity: str = "error") -> Iterator[Flag]:

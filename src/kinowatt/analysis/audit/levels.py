@@ -251,8 +251,9 @@ def _outliers(case: Case, standings: Sequence[Standing], base: Base) -> Iterator
         loud = abs(item.time) > math.log(1.25) and not _slowed(item)
         if fits or loud:
             causes = _told(fits, plain)
-            off = math.exp(item.time)
-            yield Verdict(rows=tuple(group), causes=causes, off=off, profile=base.profile)
+            yield Verdict(
+                rows=tuple(group), causes=causes, off=math.exp(item.time), profile=base.profile
+            )
 
 
 def _outlying(item: Standing, scatter: float) -> bool:

@@ -81,7 +81,7 @@ def _line(rows: Sequence[Row], scope: str) -> Line | None:
     window = median(y / power - x for x, y in points) if power > 0 else math.nan
     if not (power > 0 and -0.05 <= window <= at.WINDOW_S):
         return None
-    window = max(window, 0.0)
+    window = window if window > 1e-6 else 0.0
     off = median(max(abs(y / (power * (x + window)) - 1) - _rounding(y), 0.0) for x, y in points)
     return Line(power_w=power, window_s=window, off=off)
 

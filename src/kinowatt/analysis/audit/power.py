@@ -51,7 +51,7 @@ def below_idle(case: Case) -> Iterator[Flag]:
                 what=f"below the GPU's idle power of about {floor:,.0f} W",
                 lines=(row.line,),
                 evidence={"power_w": row.power_w, "idle_w": floor},
-                suggestion="energy of less than the time: units, one GPU of several, a counter cut short",
+                suggestion="energy of less than the time: units, one GPU of several, a short counter",
             )
 
 

@@ -56,7 +56,7 @@ def judge(case: Case) -> Audit:
         format=reading.format,
         rows=len(claims),
         gpus=tuple(sorted({claim.gpu for claim in claims if claim.gpu})),
-        profiles={level.model: level.profile for level in case.levels},
+        profiles={f"{level.model} on {level.gpu}": level.profile for level in case.levels},
         mapping=reading.mapping,
         guessed=reading.guessed,
         flags=flags,

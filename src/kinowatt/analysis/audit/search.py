@@ -68,7 +68,18 @@ def explain(
             known = found.get(hypothesis.words)
             if known is None or fit.score > known.score:
                 found[hypothesis.words] = fit
-    return sorted(found.values(), key=lambda fit: -fit.score)
+    ranked = sorted(found.values(), key=lambda fit: -fit.score)
+    distinct: dict[tuple[object, ...], Fit] = {}
+    for fit in ranked:
+        distinct.setdefault(_says(fit), fit)
+    return list(distinct.values())
+
+
+def _says(fit: Fit) -> tuple[object, ...]:
+    """What two fits that say the same in other words have in common; the likelier is kept."""
+    hypothesis = fit.hypothesis
+    other = (hypothesis.kind, hypothesis.model, hypothesis.gpu)
+    return (*other, fit.profile, fit.predicted_s, fit.measured_s, fit.time)
 
 
 def prepare(

@@ -68,11 +68,19 @@ def _state_flag(level: Level, state: State, usual: State, items: Sequence[Standi
             "power_w": state.level,
             "usual_power_w": usual.level,
             "time_over_expected": time,
-            "frames": ranges([int(row.claim.workload.get("frames", 0)) for row in chosen]),
+            **_along(level, chosen),
         },
         suggestion=f"{abs(time - 1):.1%} {slower} than the rest: fix the clock or measure again; "
         "do not fit one constant over both",
     )
+
+
+def _along(level: Level, chosen: Sequence[Row]) -> dict[str, str]:
+    """Where on the swept axis the rows are: frames or steps, whichever differs in the sweep."""
+    for name in ("frames", "steps"):
+        if len({row.claim.workload.get(name) for row in level.rows}) > 1:
+            return {name: ranges([int(row.claim.workload.get(name, 0)) for row in chosen])}
+    return {}
 
 
 @detector(
@@ -239,11 +247,11 @@ def _not_rising(times: Sequence[datetime]) -> list[int]:
     while index >= 0:
         kept.add(index)
         index = before[index]
-    stray = [index for index in range(len(keys)) if index not in kept]
-    return [index for index in stray if not _in_a_session(stray, keys, index)]
+    stray = {index for index in range(len(keys)) if index not in kept}
+    return sorted(index for index in stray if not _in_a_session(stray, keys, index))
 
 
-def _in_a_session(stray: Sequence[int], keys: Sequence[float], index: int) -> bool:
+def _in_a_session(stray: set[int], keys: Sequence[float], index: int) -> bool:
     """Whether a stray is one of several on end that rise among themselves: a file of two parts."""
     start = end = index
     while start - 1 in stray and keys[start - 1] < keys[start]:

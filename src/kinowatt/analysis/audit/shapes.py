@@ -12,7 +12,7 @@ from kinowatt.analysis.audit.levels import Level
 from kinowatt.analysis.audit.registry import detector
 
 LEAST_POINTS = 5
-MOST_LINES = 400  # pairs that a robust line is sought among
+MOST_POINTS = 40  # that a robust line is sought through, evenly out of a sweep
 
 
 def _without(row: Row, name: str) -> tuple[object, ...]:
@@ -50,9 +50,10 @@ def nonlinear(case: Case) -> Iterator[Flag]:
 
 def _line(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
     """The line through two points from which half of the others are least off, relatively."""
-    pairs = [pair for pair in combinations(points, 2) if pair[0][0] != pair[1][0]]
+    few = sorted(points)[:: max(1, len(points) // MOST_POINTS)]
+    pairs = [pair for pair in combinations(few, 2) if pair[0][0] != pair[1][0]]
     best = (math.inf, 0.0, 0.0)
-    for (x, y), (u, v) in pairs[:: max(1, len(pairs) // MOST_LINES)]:
+    for (x, y), (u, v) in pairs:
         slope = (v - y) / (u - x)
         fixed = y - slope * x
         off = median(abs(t - fixed - slope * s) / t for s, t in points)
