@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from kinowatt.analysis.audit.thresholds import FAMILY
@@ -66,7 +66,9 @@ class Forecaster:
     ) -> tuple[Forecast | None, ...]:
         """One forecast for each of the settings asked for, in their order."""
         keys = [tuple(sorted(settings.items())) for settings in asked]
-        self._fill(where, dict.fromkeys(key for key in keys if (where, key) not in self._known))
+        fresh = dict.fromkeys(key for key in keys if (where, key) not in self._known)
+        if fresh:
+            self._fill(where, fresh)
         return tuple(self._known[where, key] for key in keys)
 
     def _fill(self, where: Where, keys: Iterable[Settings]) -> None:
@@ -108,20 +110,26 @@ def complete(model: str, given: Mapping[str, float]) -> tuple[dict[str, float], 
     What is not given is the model card's; sizes are snapped to the pipeline's multiple, counts to
     whole numbers within its limits.
     """
+    settings, wrong = _complete(model, tuple(given.items()))
+    return dict(settings), wrong
+
+
+@lru_cache(maxsize=1 << 16)
+def _complete(model: str, given: Settings) -> tuple[Settings, tuple[str, ...]]:
     spec = find_model(model)
     preset = spec.preset("default")
     settings: dict[str, float] = {
         name: float(getattr(preset, name)) for name in FIELDS if hasattr(preset, name)
     }
     settings |= {"batch_size": 1.0, "prompt_tokens": float(spec.default_prompt_tokens)}
-    settings |= {name: value for name, value in given.items() if math.isfinite(value)}
-    wrong = []
-    for name, value in settings.items():
-        snapped = _snap(spec, name, value)
-        if snapped != value:
-            wrong.append(f"{name} {value:g} (nearest that runs: {snapped:g})")
-        settings[name] = snapped
-    return settings, tuple(wrong)
+    settings |= {name: value for name, value in given if math.isfinite(value)}
+    snapped = {name: _snap(spec, name, value) for name, value in settings.items()}
+    wrong = tuple(
+        f"{name} {value:g} (nearest that runs: {snapped[name]:g})"
+        for name, value in settings.items()
+        if snapped[name] != value
+    )
+    return tuple(snapped.items()), wrong
 
 
 def _snap(spec: ModelSpec, name: str, value: float) -> float:

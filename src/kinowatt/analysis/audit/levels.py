@@ -82,7 +82,7 @@ def _level(case: Case, rows: Sequence[Row]) -> Level | None:
     gpu = rows[0].claim.gpu or ""
     profiles = (case.profile,) if case.profile else profiles_of(gpu)
     sample = _sample(rows)
-    prepare(case.forecaster, sample, (LABELS,), profiles)
+    prepare(case.forecaster, rows, (LABELS,), profiles)
     labels = _by_profile(case, sample, profiles)
     if not labels:
         return None
@@ -165,6 +165,7 @@ def _standing_level(
     fit: Fit,
     whole: tuple[Verdict, ...],
 ) -> Level:
+    prepare(case.forecaster, rows, (fit.hypothesis,), (fit.profile,))
     raw = list(_standings(case, rows, fit.profile, fit.hypothesis))
     groups = grouped((item.row for item in raw), lambda row: row.key)
     by_line = {item.row.line: item.time for item in raw}
@@ -277,7 +278,7 @@ def _row_causes(case: Case, item: Standing, base: Base) -> tuple[tuple[Fit, ...]
         power_sigma=math.hypot(at.LAB_POWER, sigma - at.SCATTER),
     )
     model, gpu = row.claim.model or "", row.claim.gpu or ""
-    tried = list(all_hypotheses(model, gpu)[1:])
+    tried = [item for item in all_hypotheses(model, gpu)[1:] if item.gpu is None]
     if free := free_steps(case.forecaster, row, (base.profile,), about):
         tried.append(free)
     prepare(case.forecaster, [row], (LABELS, *tried), (base.profile,))

@@ -6,10 +6,12 @@ from itertools import combinations
 from statistics import median
 
 from kinowatt.analysis.audit import thresholds as at
-from kinowatt.analysis.audit.case import Case, Row, grouped, lines
+from kinowatt.analysis.audit.case import Case, Row, grouped, positive
 from kinowatt.analysis.audit.flags import Flag
-from kinowatt.analysis.audit.levels import Level
+from kinowatt.analysis.audit.forecasts import Where, complete, profiles_of
 from kinowatt.analysis.audit.registry import detector
+from kinowatt.analysis.predict import DEFAULT_GPU
+from kinowatt.formats.claims import Claim
 
 LEAST_POINTS = 5
 MOST_POINTS = 40  # that a robust line is sought through, evenly out of a sweep
@@ -64,35 +66,60 @@ def _line(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
 @detector(
     "staircase",
     "labels that differ where the pipeline runs the same, posed as distinct rows",
-    "three or more pairs of labels of frames with equal FLOPs, and equal settings besides",
+    "three or more labels of frames that run as another one does, at equal settings besides; rows "
+    "without a time count",
 )
 def staircase(case: Case) -> Iterator[Flag]:
-    for level in case.levels:
-        for rows in grouped(level.rows, lambda row: _without(row, "frames")).values():
-            yield from _plateaus(level, rows)
+    known = [claim for claim in case.claims if claim.model and "frames" in claim.workload]
+    sweeps: dict[object, list[Claim]] = {}
+    for claim in known:
+        rest = tuple(sorted((k, v) for k, v in claim.workload.items() if k != "frames"))
+        sweeps.setdefault((claim.model, claim.gpu, rest), []).append(claim)
+    for claims in sweeps.values():
+        yield from _plateaus(case, claims)
 
 
-def _plateaus(level: Level, rows: Sequence[Row]) -> Iterator[Flag]:
-    flops = {item.row.line: item.forecast.flops for item in level.standings}
-    groups = grouped(
-        (row for row in rows if row.line in flops), lambda row: round(flops[row.line], -3)
+def _plateaus(case: Case, claims: Sequence[Claim]) -> Iterator[Flag]:
+    groups: dict[float, list[Claim]] = {}
+    for claim, flops in zip(claims, _flops(case, claims), strict=True):
+        if flops is not None:
+            groups.setdefault(round(flops, -3), []).append(claim)
+    shared = [group for group in groups.values() if len(_labels(group)) > 1]
+    if sum(len(_labels(group)) - 1 for group in shared) < 3:
+        return
+    yield Flag(
+        kind="staircase",
+        severity="warning",
+        what=f"{len(_labels(claims))} labels of frames are {len(groups)} distinct videos",
+        lines=tuple(sorted(claim.line for group in shared for claim in group)),
+        evidence={
+            "labels": len(_labels(claims)),
+            "distinct": len(groups),
+            "spread_inside": _spread(shared),
+        },
+        suggestion="keep one row of each, labelled with the frames that the pipeline runs",
     )
-    shared = [
-        group
-        for group in groups.values()
-        if len({row.claim.workload.get("frames") for row in group}) > 1
-    ]
-    extra = sum(len({row.claim.workload.get("frames") for row in g}) - 1 for g in shared)
-    if extra >= 3:
-        labels = {row.claim.workload.get("frames") for row in rows}
-        spread = median(
-            max(row.latency_s for row in g) / min(row.latency_s for row in g) - 1 for g in shared
-        )
-        yield Flag(
-            kind="staircase",
-            severity="warning",
-            what=f"{len(labels)} labels of frames are {len(groups)} distinct videos",
-            lines=tuple(sorted(line for group in shared for line in lines(group))),
-            evidence={"labels": len(labels), "distinct": len(groups), "spread_inside": spread},
-            suggestion="keep one row of each, labelled with the frames that the pipeline runs",
-        )
+
+
+def _labels(claims: Sequence[Claim]) -> set[float]:
+    return {claim.workload["frames"] for claim in claims}
+
+
+def _flops(case: Case, claims: Sequence[Claim]) -> list[float | None]:
+    """What each claim computes; the same on any GPU."""
+    model, gpu = claims[0].model or "", claims[0].gpu or DEFAULT_GPU
+    where = Where(model=model, gpu=gpu, profile=profiles_of(gpu)[0])
+    found = case.forecaster.many(where, [complete(model, claim.workload)[0] for claim in claims])
+    return [None if forecast is None else forecast.flops for forecast in found]
+
+
+def _spread(shared: Sequence[Sequence[Claim]]) -> float | None:
+    """How far times, else GPU energies, of the same video are apart: largest over smallest."""
+    times = [[claim.latency_s for claim in group] for group in shared]
+    energies = [[claim.energy_wh.get("gpu") for claim in group] for group in shared]
+    for values in (times, energies):
+        usable = [[v for v in group if v is not None and positive(v)] for group in values]
+        ratios = [max(found) / min(found) - 1 for found in usable if len(found) > 1]
+        if ratios:
+            return median(ratios)
+    return None
