@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from kinowatt.analysis.audit.forecasts import Forecaster, Options, complete
+from kinowatt.analysis.audit.forecasts import (
+    Forecast,
+    Forecaster,
+    Options,
+    Where,
+    complete,
+    profiles_of,
+)
 from kinowatt.facts.gpus import GpuSpec
 from kinowatt.facts.gpus import gpu as find_gpu
 from kinowatt.formats.claims import UNSTATED, Claim, Reading
@@ -78,6 +85,18 @@ class Case:
             return stated * count
         spec = self.gpu(row)
         return None if spec is None else spec.power_limit_w * count
+
+    def labelled(self, row: Row) -> Forecast | None:
+        """What a row's labels predict by its GPU's default profile."""
+        if row.settings is None or not row.claim.gpu:
+            return None
+        where = Where(
+            model=row.claim.model or "",
+            gpu=row.claim.gpu,
+            profile=profiles_of(row.claim.gpu)[0],
+            options=row.options,
+        )
+        return self.forecaster.one(where, row.settings)
 
     def gpu(self, row: Row) -> GpuSpec | None:
         return find_gpu(row.claim.gpu) if row.claim.gpu else None

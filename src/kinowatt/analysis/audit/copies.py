@@ -42,11 +42,8 @@ def _many_digits(row: Row) -> bool:
 )
 def near_copy(case: Case) -> Iterator[Flag]:
     rows = sorted((row for row in case.rows if row.energy_wh), key=lambda row: row.latency_s)
-    predicted = {
-        item.row.line: item.forecast.latency_s for level in case.levels for item in level.standings
-    }
     for one, other in pairwise(rows):
-        if _all_but_equal(one, other) and _unlike(one, other, predicted):
+        if _all_but_equal(one, other) and _unlike(case, one, other):
             yield Flag(
                 kind="near-copy",
                 severity="error",
@@ -66,11 +63,11 @@ def _all_but_equal(one: Row, other: Row) -> bool:
     return not exact and all(abs(a / b - 1) < at.NEAR_COPY for a, b in pairs)
 
 
-def _unlike(one: Row, other: Row, predicted: dict[int, float]) -> bool:
-    times = [predicted.get(row.line) for row in (one, other)]
-    if None not in times:
-        first, second = (time or 1.0 for time in times)
-        return abs(first / second - 1) > at.UNLIKE_WORK
+def _unlike(case: Case, one: Row, other: Row) -> bool:
+    """Whether the labels of two rows must take different times."""
+    first, second = case.labelled(one), case.labelled(other)
+    if first and second:
+        return abs(first.latency_s / second.latency_s - 1) > at.UNLIKE_WORK
     return one.claim.workload.get("steps") != other.claim.workload.get("steps")
 
 

@@ -193,32 +193,19 @@ def stack(case: Case) -> Iterator[Flag]:
     "FLOPs of the labelled settings over the stated time, against the largest 16-bit peak",
 )
 def flops(case: Case) -> Iterator[Flag]:
-    for level in case.levels:
-        for item in level.standings:
-            spec = case.gpu(item.row)
-            peaks = (
-                [spec.peak_flops.get(name, 0.0) for name in ("bfloat16", "float16")] if spec else []
+    for row in case.rows:
+        spec, work = case.gpu(row), case.labelled(row)
+        if not spec or not work:
+            continue
+        peaks = [spec.peak_flops.get(name, 0.0) for name in ("bfloat16", "float16")]
+        peak = max(peaks) * (row.claim.gpu_count or 1.0)
+        achieved = work.flops / row.latency_s
+        if achieved > peak > 0:
+            yield Flag(
+                kind="flops-above-peak",
+                severity="error",
+                what="the labelled work in the stated time is above the GPU's peak",
+                lines=(row.line,),
+                evidence={"flops_per_s": achieved, "peak_flops_per_s": peak},
+                suggestion="less ran than the labels say, or the time is not of the whole",
             )
-            count = item.row.claim.gpu_count or 1.0
-            achieved = _labelled_flops(case, level, item.row) / item.row.latency_s
-            if peaks and achieved > max(peaks) * count > 0:
-                yield Flag(
-                    kind="flops-above-peak",
-                    severity="error",
-                    what="the labelled work in the stated time is above the GPU's peak",
-                    lines=(item.row.line,),
-                    evidence={"flops_per_s": achieved, "peak_flops_per_s": max(peaks) * count},
-                    suggestion="less ran than the labels say, or the time is not of the whole",
-                )
-
-
-def _labelled_flops(case: Case, level: Level, row: Row) -> float:
-    from kinowatt.analysis.audit.forecasts import Where
-
-    where = Where(model=level.model, gpu=level.gpu, profile=level.profile, options=row.options)
-    found = (
-        case.forecaster.one(where, row.settings or {})
-        if level.profile.startswith(level.gpu)
-        else None
-    )
-    return found.flops if found else 0.0

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
+from typing import Any
 
 from kinowatt.analysis.audit import thresholds as at
 from kinowatt.analysis.audit.case import Case, Row, grouped
@@ -144,7 +145,7 @@ def _told(fits: Sequence[Fit], plain: float) -> tuple[Cause, ...]:
         Cause(
             words=fit.hypothesis.words,
             kind=fit.hypothesis.kind,
-            settings={**fit.hypothesis.changes, **fit.hypothesis.options, **_names(fit.hypothesis)},
+            settings=_differing(fit),
             profile=fit.profile,
             predicted_s=fit.predicted_s,
             measured_s=fit.measured_s,
@@ -154,9 +155,13 @@ def _told(fits: Sequence[Fit], plain: float) -> tuple[Cause, ...]:
     )
 
 
-def _names(hypothesis: Hypothesis) -> dict[str, str]:
-    found = {"model": hypothesis.model, "gpu": hypothesis.gpu}
-    return {name: value for name, value in found.items() if value is not None}
+def _differing(fit: Fit) -> dict[str, Any]:
+    """Settings of a hypothesis that are not those of the labels."""
+    hypothesis = fit.hypothesis
+    changes = {k: v for k, v in hypothesis.changes.items() if v != fit.labelled.get(k)}
+    names = {"model": hypothesis.model, "gpu": hypothesis.gpu}
+    named = {name: value for name, value in names.items() if value is not None}
+    return {**changes, **hypothesis.options, **named}
 
 
 def _standing_level(

@@ -1,7 +1,7 @@
 """How well each hypothesis explains rows of one model on one GPU, against the labels as they are."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -39,6 +39,7 @@ class Fit:
     scatter: float
     predicted_s: float
     measured_s: float
+    labelled: Mapping[str, float]  # settings of the middle row
     sigma: float
     power_sigma: float
     off_stack: bool
@@ -171,6 +172,7 @@ def _fit(
         scatter=scatter,
         predicted_s=forecast.latency_s,
         measured_s=stated(row, hypothesis)[0],
+        labelled=row.settings or {},
         sigma=sigmas[0],
         power_sigma=sigmas[1],
         off_stack=off_stack,

@@ -39,7 +39,9 @@ def states(case: Case) -> Iterator[Flag]:
         groups = [(state, [rows[index] for index in state.members]) for state in found]
         usual = min(groups, key=lambda group: abs(_mean_power(group[1])))
         for state, items in groups:
-            if state is not usual[0] and _by_the_clock(items, usual[1]):
+            if len(items) < at.STATE_ROWS or state is usual[0]:
+                continue
+            if _by_the_clock(items, usual[1]):
                 yield _state_flag(level, state, usual[0], items)
 
 

@@ -43,7 +43,7 @@ def _apart(values: Sequence[float], one: Sequence[int], other: Sequence[int]) ->
 
 
 def _pieces(logs: Sequence[float]) -> list[tuple[int, int]]:
-    """Optimal partition into pieces of `STATE_ROWS` or more."""
+    """Optimal partition into pieces of `STATE_ROWS` or more; those at the ends may be shorter."""
     size = len(logs)
     price = at.STATE_PENALTY * _noise(logs) ** 2
     sums, squares = [0.0], [0.0]
@@ -57,8 +57,11 @@ def _pieces(logs: Sequence[float]) -> list[tuple[int, int]]:
 
     best = [0.0, *[math.inf] * size]
     cut = [0] * (size + 1)
-    for end in range(at.STATE_ROWS, size + 1):
-        for start in range(end - at.STATE_ROWS + 1):
+    for end in range(1, size + 1):
+        for start in range(end):
+            inside = start > 0 and end < size
+            if inside and end - start < at.STATE_ROWS:
+                continue
             whole = best[start] + cost(start, end) + price
             if whole < best[end]:
                 best[end], cut[end] = whole, start
