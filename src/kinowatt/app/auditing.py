@@ -43,13 +43,17 @@ def _read(found: Audit) -> str:
     gpus = ", ".join(found.gpus) or "GPU not named"
     by = sorted(set(found.profiles.values()))
     held = f", held against predictions by {', '.join(by)}" if by else ""
-    return f"{found.file}: {found.rows} rows ({found.format}), {gpus}{held}."
+    return f"{found.file}: {_count(found.rows, "row")} ({found.format}), {gpus}{held}."
 
 
 def _summary(found: Audit) -> str:
     counts = {name: sum(flag.severity == name for flag in found.flags) for name in SEVERITIES}
-    words = ", ".join(f"{n} {name}{'' if n == 1 else 's'}" for name, n in counts.items())
-    return f"{words}; {len(found.flagged)} of {found.rows} rows flagged."
+    words = ", ".join(_count(number, name) for name, number in counts.items())
+    return f"{words}; {len(found.flagged)} of {_count(found.rows, 'row')} flagged."
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _table(flags: Sequence[Flag]) -> Table:
@@ -63,7 +67,7 @@ def _table(flags: Sequence[Flag]) -> Table:
         table.add_row(
             Text(flag.severity, STYLES[flag.severity]),
             Text.assemble((flag.kind, "bold"), f": {flag.what}"),
-            "\n".join(_evidence(flag.evidence)),
+            Text("\n".join(_evidence(flag.evidence))),
             _lines(flag.lines),
             Text(flag.suggestion),
         )
@@ -122,7 +126,7 @@ def _causes(flag: Flag) -> Table:
     table.columns[0].no_wrap = False
     for cause in flag.causes:
         table.add_row(
-            cause.words,
+            Text(cause.words),
             format_seconds(cause.predicted_s),
             format_seconds(cause.measured_s),
             f"{cause.log_odds:.1f}",

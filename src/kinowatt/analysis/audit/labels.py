@@ -41,9 +41,14 @@ def _evidence(level: Level, verdict: Verdict) -> dict[str, object]:
 
 
 def _explained(level: Level, verdict: Verdict) -> str:
-    if not verdict.causes:
-        return f"{level.model}: x{verdict.off:.3g} the time that the labels take, unexplained"
-    return f"{level.model}: x{verdict.off:.3g} the time that the labels take"
+    labels = "the labels take" if _labelled(verdict) else "the model card's settings take"
+    unexplained = "" if verdict.causes else ", unexplained"
+    return f"{level.model}: x{verdict.off:.3g} the time that {labels}{unexplained}"
+
+
+def _labelled(verdict: Verdict) -> bool:
+    """Whether the file states any setting of these rows; else the model card's are assumed."""
+    return any(row.claim.workload for row in verdict.rows)
 
 
 def _suggested(causes: Sequence[Cause]) -> str:
@@ -59,7 +64,7 @@ def _flags(case: Case, kind: str, what: str, severity: str = "error") -> Iterato
     for level, verdict in _of_kind(case, kind):
         yield Flag(
             kind=kind,
-            severity=severity if verdict.causes else "warning",
+            severity=severity if verdict.causes and _labelled(verdict) else "warning",
             what=f"{what}{_explained(level, verdict)}",
             lines=lines(verdict.rows),
             evidence=_evidence(level, verdict),
