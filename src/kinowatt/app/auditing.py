@@ -43,7 +43,7 @@ def _read(found: Audit) -> str:
     gpus = ", ".join(found.gpus) or "GPU not named"
     by = sorted(set(found.profiles.values()))
     held = f", held against predictions by {', '.join(by)}" if by else ""
-    return f"{found.file}: {_count(found.rows, "row")} ({found.format}), {gpus}{held}."
+    return f"{found.file}: {_count(found.rows, 'row')} ({found.format}), {gpus}{held}."
 
 
 def _summary(found: Audit) -> str:

@@ -1,11 +1,11 @@
 """One file under audit: its rows with what follows from them, and what the detectors share."""
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from kinowatt.analysis.audit import thresholds as at
 from kinowatt.analysis.audit.forecasts import (
     Forecast,
     Forecaster,
@@ -114,7 +114,8 @@ def lines(rows: Iterable[Row | Claim]) -> tuple[int, ...]:
 
 
 def positive(value: float | None) -> bool:
-    return value is not None and math.isfinite(value) and value > 0
+    """Whether a number can be a time or an energy at all; NaN, zero and 1e308 cannot."""
+    return value is not None and at.LEAST < value < at.MOST
 
 
 def _rows(claims: Iterable[Claim]) -> Iterator[Row]:

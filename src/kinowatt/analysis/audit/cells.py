@@ -1,10 +1,9 @@
 """Single cells: what is no number, what cannot be, what has too few digits."""
 
-import math
 from collections.abc import Iterator, Sequence
 
 from kinowatt.analysis.audit import thresholds as at
-from kinowatt.analysis.audit.case import Case
+from kinowatt.analysis.audit.case import Case, positive
 from kinowatt.analysis.audit.flags import Flag
 from kinowatt.analysis.audit.registry import detector
 from kinowatt.formats.claims import Claim
@@ -22,11 +21,15 @@ def figures(claim: Claim) -> dict[str, float]:
     return found
 
 
-@detector("not-a-number", "text, NaN or infinity where a number should stand", "any")
+@detector(
+    "not-a-number",
+    "text, NaN, infinity or an absurd value where a number should stand",
+    f"any; above {at.MOST:g}, or not zero but below {at.LEAST:g}",
+)
 def not_a_number(case: Case) -> Iterator[Flag]:
     for claim in case.claims:
         values = {**figures(claim), **claim.workload}
-        bad = {name: str(value) for name, value in values.items() if not math.isfinite(value)}
+        bad = {name: f"{value:g}" for name, value in values.items() if _absurd(value)}
         for name, text in {**bad, **claim.unread}.items():
             yield Flag(
                 kind="not-a-number",
@@ -35,6 +38,10 @@ def not_a_number(case: Case) -> Iterator[Flag]:
                 lines=(claim.line,),
                 suggestion="leave the cell empty where nothing was measured, and say why",
             )
+
+
+def _absurd(value: float) -> bool:
+    return not abs(value) < at.MOST or 0 < abs(value) < at.LEAST
 
 
 @detector(
@@ -71,7 +78,7 @@ def rounded(case: Case) -> Iterator[Flag]:
         "energy_wh.gpu": [(c, c.energy_wh["gpu"]) for c in case.claims if c.energy_wh.get("gpu")],
     }
     for name, cells in columns.items():
-        values = [value for _, value in cells if math.isfinite(value or math.nan)]
+        values = [value for _, value in cells if positive(value)]
         few = [value for value in values if value and digits(value) <= at.ROUNDED_DIGITS]
         if len(values) >= 4 and len(few) >= at.ROUNDED_SHARE * len(values):
             worst = max(_half_unit(value) for value in few)

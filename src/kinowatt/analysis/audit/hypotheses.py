@@ -31,6 +31,7 @@ ENERGY_UNITS = {
 # wrong, and the better known the values, the likelier. They break ties; the fit decides.
 PRESET, OWN, KNOWN, PAIR = -2.0, -2.5, -3.5, -4.5
 UNIT, WINDOW, SWAPPED, OTHER_MODEL, OTHER_GPU, FREE = -3.0, -3.5, -4.0, -5.0, -5.0, -7.0
+OTHER_COUNT = -2.0  # of several runs where the file states another number of them
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,6 +48,7 @@ class Hypothesis:
     gpu: str | None = None
     time: float = 1.0
     energy: float = 1.0
+    runs: int = 0  # of how many runs the numbers are, where that is the hypothesis
     swapped: bool = False  # seconds stand where Wh should and the other way round
 
     def settings(self, model: str, labelled: Mapping[str, float]) -> dict[str, float]:
@@ -185,14 +187,15 @@ def _numbers() -> Iterator[Hypothesis]:
         )
     for count in RUNS:
         share = 1 / count
-        yield _window(f"the time is of {count} runs", time=share)
-        yield _window(f"the energy is of {count} runs", energy=share)
-        yield _window(f"time and energy are of {count} runs", time=share, energy=share)
+        yield _window(count, "the time is", time=share)
+        yield _window(count, "the energy is", energy=share)
+        yield _window(count, "time and energy are", time=share, energy=share)
     yield Hypothesis(kind="swapped", words="time and energy exchanged", prior=SWAPPED, swapped=True)
 
 
-def _window(words: str, time: float = 1.0, energy: float = 1.0) -> Hypothesis:
-    return Hypothesis(kind="runs", words=words, prior=WINDOW, time=time, energy=energy)
+def _window(count: int, what: str, time: float = 1.0, energy: float = 1.0) -> Hypothesis:
+    words = f"{what} of {count} runs"
+    return Hypothesis(kind="runs", words=words, prior=WINDOW, time=time, energy=energy, runs=count)
 
 
 def _others(spec: ModelSpec, gpu: str) -> Iterator[Hypothesis]:

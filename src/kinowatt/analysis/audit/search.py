@@ -15,7 +15,7 @@ from kinowatt.analysis.audit.forecasts import (
     stack_of,
     width,
 )
-from kinowatt.analysis.audit.hypotheses import FREE, LABELS, Hypothesis, hypotheses
+from kinowatt.analysis.audit.hypotheses import FREE, LABELS, OTHER_COUNT, Hypothesis, hypotheses
 from kinowatt.facts.gpus import gpu as find_gpu
 from kinowatt.units import wh_to_joules
 
@@ -161,6 +161,8 @@ def _fit(
     row, where, forecast = middle[1]
     sigmas = _sigmas(where, about, hypothesis, forecast)
     score, off_stack = _time_score(time, sigmas[0], where, row, about)
+    if hypothesis.runs and row.claim.runs not in (None, hypothesis.runs):
+        score += OTHER_COUNT
     score += hypothesis.prior - min(len(times) - 1, 4) * math.log(max(scatter / least, 1.0))
     score += _likely(power, sigmas[1]) if power is not None else 0.0
     return Fit(

@@ -8,6 +8,8 @@ from statistics import fmean, median
 
 from kinowatt.analysis.audit import thresholds as at
 
+CHUNK = 400  # values that are cut at a time; what lies on both sides of a border is one state
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class State:
@@ -25,7 +27,13 @@ def states_of(values: Sequence[float]) -> tuple[State, ...]:
     """
     if len(values) < 2 * at.STATE_ROWS:
         return (State(level=fmean(values), members=tuple(range(len(values)))),) if values else ()
-    pieces = _pieces([math.log(value) for value in values])
+    logs = [math.log(value) for value in values]
+    price = at.STATE_PENALTY * _noise(logs) ** 2
+    pieces = [
+        (start + first, start + last)
+        for start in range(0, len(logs), CHUNK)
+        for first, last in _pieces(logs[start : start + CHUNK], price)
+    ]
     found: list[list[int]] = []
     for start, end in pieces:
         piece = list(range(start, end))
@@ -42,10 +50,9 @@ def _apart(values: Sequence[float], one: Sequence[int], other: Sequence[int]) ->
     return abs(math.log(median(values[i] for i in one) / median(values[i] for i in other)))
 
 
-def _pieces(logs: Sequence[float]) -> list[tuple[int, int]]:
+def _pieces(logs: Sequence[float], price: float) -> list[tuple[int, int]]:
     """Optimal partition into pieces of `STATE_ROWS` or more; those at the ends may be shorter."""
     size = len(logs)
-    price = at.STATE_PENALTY * _noise(logs) ** 2
     sums, squares = [0.0], [0.0]
     for value in logs:
         sums.append(sums[-1] + value)

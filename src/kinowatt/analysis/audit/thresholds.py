@@ -1,5 +1,8 @@
 """How far off is suspicious. Every number of the audit that is not a profile's stands here."""
 
+# Numbers beyond which no video's time, energy or power lies, in any unit
+LEAST, MOST = 1e-12, 1e15
+
 # Power ------------------------------------------------------------------------------------------
 OVER_LIMIT = 1.03  # boards overshoot a little between two corrections
 IDLE_SHARE = 0.08  # of the limit: less than any board draws with a pipeline loaded
