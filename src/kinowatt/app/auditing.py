@@ -115,6 +115,8 @@ def _number(key: str, value: float) -> str:
         return format_wh(value)
     if key.endswith("_w"):
         return f"{value:,.0f} W" if abs(value) >= 100 else f"{value:.1f} W"
+    if key.endswith("deviation") and value == 0:
+        return "within rounding"
     if key.endswith(("deviation", "inside", "rounding", "change", "error")):
         return format_percent(value) if value >= 0 else f"-{format_percent(-value)}"
     return f"{value:,.0f}" if value == round(value) else f"{value:.3g}"

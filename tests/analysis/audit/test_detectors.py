@@ -438,3 +438,5 @@ def test_flags_that_say_the_same_are_one() -> None:
     assert one.lines == (2, 3, 7)
     assert one.evidence == {"power_w": 3.0, "a": "x"}
     assert ranges(one.lines) == "2-3, 7"
+    endless = Flag(kind="k", severity="note", what="w", lines=(2,), evidence={"x": float("-inf")})
+    assert merged([endless])[0].evidence == {"x": "-inf"}  # JSON has no infinity

@@ -37,7 +37,7 @@ def test_a_flag_of_another_kind_or_of_other_rows_does_not_count(folder: Path) ->
 
 
 def test_clean_rows_are_left_alone(folder: Path) -> None:
-    found = list(clean(1, folder))
+    found = list(clean(range(1), folder))
     rows, alarms = sum(item[1] for item in found), sum(item[2] for item in found)
     assert rows > 200
     assert alarms / rows <= FALSE_ALARMS, [item for item in found if item[2]]
@@ -45,7 +45,7 @@ def test_clean_rows_are_left_alone(folder: Path) -> None:
 
 @pytest.mark.torture
 def test_recall_over_every_table_and_three_seeds() -> None:
-    found = report(3)
+    found = report(range(3))
     assert found["recall"] >= RECALL, found["missed"]
     assert min(found["recall_by_kind"].values()) >= 0.5, found["recall_by_kind"]
     assert found["false_alarms"] <= FALSE_ALARMS, found["alarms"]

@@ -1,5 +1,6 @@
 """What an audit says: flags with their evidence, and the whole of them."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from statistics import median
@@ -87,9 +88,10 @@ def _as_one(group: Sequence[Flag]) -> Flag:
 
 
 def _middle(values: Sequence[Any], first: Any) -> Any:
-    """The median of numbers; of anything else the first."""
+    """The median of numbers; of anything else the first; infinity as a text, which JSON has."""
     numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
-    return median(numbers) if len(numbers) == len(values) > 1 else first
+    middle = median(numbers) if len(numbers) == len(values) > 1 else first
+    return str(middle) if isinstance(middle, float) and not math.isfinite(middle) else middle
 
 
 def ranges(lines: Sequence[int]) -> str:

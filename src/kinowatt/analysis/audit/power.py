@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from statistics import median
 
 from kinowatt.analysis.audit import thresholds as at
-from kinowatt.analysis.audit.case import Case, Row, lines
+from kinowatt.analysis.audit.case import Case, Row, lines, positive
 from kinowatt.analysis.audit.flags import Flag
 from kinowatt.analysis.audit.registry import detector
 from kinowatt.formats.claims import EVERYTHING, UNSTATED
@@ -64,7 +64,7 @@ def mismatch(case: Case) -> Iterator[Flag]:
     for row in case.rows:
         for scope, watts in row.claim.power_w.items():
             energy = row.claim.energy_wh.get(scope)
-            if not energy or energy < 0 or not watts > 0:
+            if energy is None or not (positive(energy) and positive(watts)):
                 continue
             over_time = wh_to_joules(energy) / row.latency_s
             if abs(watts / over_time - 1) > at.POWER_AGREES:
