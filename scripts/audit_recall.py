@@ -1,4 +1,4 @@
-"""audit_recall.py [--json] [--seeds N] [--first N]: how many faults the audit finds, and how often it is wrong.
+"""audit_recall.py [--json] [--seeds N] [--first N]: how well the audit finds faults, and only faults.
 
 Faults are those of `faulty_tables`: every kind in each of its tables, with N seeds from the first on
 (thresholds were set on 0). Found: a flag of
