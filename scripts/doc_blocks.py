@@ -16,7 +16,10 @@ from pathlib import Path
 import click
 
 import kinowatt
+from faulty_tables import FAULTS
+from kinowatt.analysis.audit.registry import detectors as audit_detectors
 from kinowatt.app.cli import cli
+from kinowatt.formats.registry import formats as known_formats
 
 ROOT = Path(__file__).parents[1]
 ELLIPSIS = "…"
@@ -103,10 +106,32 @@ def commands() -> Iterator[tuple[str, ...]]:
         yield (f"`kinowatt {name}`", command.get_short_help_str(120), flags)
 
 
+def detectors() -> Iterator[tuple[str, ...]]:
+    yield ("Flag", "What it finds", "By which rule")
+    for kind, found in sorted(audit_detectors().items()):
+        yield (f"`{kind}`", found.finds, found.rule)
+
+
+def formats() -> Iterator[tuple[str, ...]]:
+    yield ("Format", "What it is")
+    for found in known_formats():
+        yield (f"`{found.name}`", found.what)
+
+
+def faults() -> Iterator[tuple[str, ...]]:
+    yield ("Fault", "What is done to clean rows", "Right answers")
+    for name, fault in FAULTS.items():
+        answers = ", ".join(f"`{kind}`" for kind in sorted(fault.answers))
+        yield (name.replace("_", " "), " ".join(fault.size.split()), answers)
+
+
 TABLES: dict[str, Callable[[], Iterator[tuple[str, ...]]]] = {
     "models": models,
     "gpus": gpus,
     "commands": commands,
+    "detectors": detectors,
+    "formats": formats,
+    "faults": faults,
 }
 
 

@@ -42,6 +42,9 @@ def lint(folder: Path, root: Path) -> subprocess.CompletedProcess[str]:
         ("report", "kinowatt.app"),
         ("lab", "kinowatt.theory"),
         ("theory", "kinowatt.lab"),
+        ("formats", "kinowatt.theory"),
+        ("formats", "kinowatt.lab"),
+        ("lab", "kinowatt.formats"),
     ],
 )
 def test_a_forbidden_import_is_detected(

@@ -3,7 +3,7 @@
 Verbs: `predict` answers for one video, `predict_many` for arrays, `compare` for several models or
 GPUs, `scaling` along one axis, `levers` for what each knob would save; `measure` takes a row on
 this machine, `load_measurements` reads rows, `read_microbench` what `kinowatt microbench` found,
-`watch` meters anybody's pipeline.
+`watch` meters anybody's pipeline, `audit` judges a file of anybody's measurements.
 Nouns: `Prediction`, `Measurement`, `Microbench`, `ModelSpec`, `GpuSpec`, `GpuProfile`,
 `GridIntensity`, `Workload`, `Operator`.
 Facts: `models`, `model`, `gpus`, `gpu`, `grids`, `grid`.
@@ -18,6 +18,7 @@ from kinowatt.version import __version__
 
 TYPE_CHECKING = False  # typing's own costs as long to import as everything else here
 if TYPE_CHECKING:
+    from kinowatt.analysis.audit.run import audit as audit
     from kinowatt.analysis.compare import compare as compare
     from kinowatt.analysis.compare import levers as levers
     from kinowatt.analysis.compare import scaling as scaling
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from kinowatt.theory.workload import Workload as Workload
 
 _HOMES = {
+    "kinowatt.analysis.audit.run": ("audit",),
     "kinowatt.analysis.compare": ("compare", "levers", "scaling"),
     "kinowatt.analysis.many": ("predict_many",),
     "kinowatt.analysis.predict": ("predict",),

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from kinowatt.app.learn_commands import calibrate, validate
+from kinowatt.app.learn_commands import audit, calibrate, validate
 from kinowatt.app.measure_commands import doctor, measure, microbench
 from kinowatt.app.options import (
     answer,
@@ -27,7 +27,7 @@ SECTIONS = {
     "Predict": ("predict", "compare", "scaling", "levers"),
     "Facts": ("models", "gpus", "grids", "profiles", "roofline", "trace"),
     "Measure": ("doctor", "measure", "microbench"),
-    "Learn": ("calibrate", "validate"),
+    "Learn": ("calibrate", "validate", "audit"),
     "Paper": ("reproduce",),
 }
 
@@ -253,5 +253,5 @@ def _summary(summary: dict[str, Any]) -> None:
     to.reproduction(summary)
 
 
-for _command in (doctor, measure, microbench, calibrate, validate):
+for _command in (doctor, measure, microbench, calibrate, validate, audit):
     cli.add_command(_command)

@@ -32,3 +32,37 @@ def validate(bench: str | None, rows: tuple[str, ...], out: str | None, json_: b
 
     found = run(bench, rows, out)
     answer(as_data(found), json_, lambda: report(found, out))
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False))
+@click.option(
+    "--map",
+    "mapping",
+    multiple=True,
+    metavar="QUANTITY=COLUMN:UNIT",
+    help="e.g. latency_s=time:ms,energy_wh_gpu=gpu_kwh:kWh; may be given again.",
+)
+@click.option("--gpu", help="Of rows that name none; see `kinowatt gpus`.")
+@click.option("--model", help="Of rows that name none; see `kinowatt models`.")
+@click.option("--profile", help="GPU/STACK to hold rows against; default: the one that fits.")
+@as_json
+def audit(
+    file: str,
+    mapping: tuple[str, ...],
+    gpu: str | None,
+    model: str | None,
+    profile: str | None,
+    json_: bool,
+) -> None:
+    """Rows that physics, predictions or their neighbours contradict, with a correction."""
+    from kinowatt.analysis.audit.run import audit as run
+
+    found = run(file, mapping, model=model, gpu=gpu, profile=profile)
+
+    def render() -> None:
+        from kinowatt.app.auditing import report
+
+        report(found)
+
+    answer(found.to_dict(), json_, render)

@@ -1,0 +1,1 @@
+"""The audit: what physics, predictions and other rows say against a file of measurements."""
