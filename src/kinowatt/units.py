@@ -1,6 +1,7 @@
 """Every conversion of units, and how numbers are written for people."""
 
 import math
+from collections.abc import Callable
 
 JOULES_PER_WH = 3600.0
 GIB = 2**30
@@ -33,6 +34,23 @@ def format_number(value: float) -> str:
         value = float(f"{value:.2e}")  # 9.999 has three digits as 10.0, not as 10.00
     decimals = max(0, 2 - math.floor(math.log10(abs(value))))
     return f"{value:,.{decimals}f}"
+
+
+def round_up(value: float) -> float:
+    """To three significant digits, never below: `87.31` is `87.4`."""
+    return _rounded(value, math.ceil)
+
+
+def round_down(value: float) -> float:
+    """To three significant digits, never above: `5.0625` is `5.06`."""
+    return _rounded(value, math.floor)
+
+
+def _rounded(value: float, way: Callable[[float], int]) -> float:
+    exponent = math.floor(math.log10(value)) - 2
+    if exponent >= 0:
+        return float(way(value / 10**exponent) * 10**exponent)
+    return float(way(value * 10**-exponent) / 10**-exponent)
 
 
 def format_seconds(seconds: float) -> str:
