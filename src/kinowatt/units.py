@@ -13,6 +13,7 @@ SECONDS_PER_HOUR = 3600.0
 
 _WH = (("GWh", 1e9), ("MWh", 1e6), ("kWh", 1e3), ("Wh", 1.0))
 _FLOP = (("EFLOP", 1e18), ("PFLOP", PETA), ("TFLOP", TERA), ("GFLOP", 1e9), ("MFLOP", 1e6))
+_PIXELS = (("Gpx", 1e9), ("Mpx", 1e6))
 _BYTES = (("TiB", 2.0**40), ("GiB", 2.0**30), ("MiB", 2.0**20), ("KiB", 2.0**10))
 
 
@@ -76,6 +77,11 @@ def format_wh(energy_wh: float) -> str:
 def format_flops(flops: float) -> str:
     """`11.2 GFLOP`, `28.6 PFLOP`."""
     return _scaled(flops, _FLOP)
+
+
+def format_pixels(pixels: float) -> str:
+    """`32.3 Mpx`, `1.35 Gpx`."""
+    return _scaled(pixels, _PIXELS)
 
 
 def format_bytes(size_bytes: float) -> str:

@@ -59,7 +59,7 @@ def _nearest_card(space: Space, least: Array, cap_s: float | None) -> tuple[int,
 def _at_least(space: Space, steps: Array, shares: Array) -> Array:
     np: Any = require_extra("numpy", "numpy")
     least = np.asarray(shares) - 1e-12
-    return (space.shares(steps).T >= least).all(axis=1)
+    return (least <= space.shares(steps).T).all(axis=1)
 
 
 def _quickest_s(space: Space, least: Array) -> float:

@@ -46,8 +46,8 @@ class Setting:
 
     @property
     def beyond_card(self) -> bool:
-        """Whether it is larger or longer than what the model card shows."""
-        return max(self.share_of_card["pixels"], self.share_of_card["frames"]) > 1 + 1e-9
+        """Whether it is over a tenth larger or longer than what the model card shows."""
+        return max(self.share_of_card["pixels"], self.share_of_card["frames"]) > 1.1
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""

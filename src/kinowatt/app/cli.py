@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from kinowatt.app.budget_commands import budget
 from kinowatt.app.learn_commands import calibrate
 from kinowatt.app.measure_commands import doctor, measure, microbench
 from kinowatt.app.options import (
@@ -24,7 +25,7 @@ from kinowatt.errors import InputError, KinowattError
 from kinowatt.version import __version__
 
 SECTIONS = {
-    "Predict": ("predict", "compare", "scaling", "levers"),
+    "Predict": ("predict", "compare", "scaling", "levers", "budget"),
     "Facts": ("models", "gpus", "grids", "profiles", "roofline", "trace"),
     "Measure": ("doctor", "measure", "microbench"),
     "Learn": ("calibrate",),
@@ -253,5 +254,5 @@ def _summary(summary: dict[str, Any]) -> None:
     to.reproduction(summary)
 
 
-for _command in (doctor, measure, microbench, calibrate):
+for _command in (budget, doctor, measure, microbench, calibrate):
     cli.add_command(_command)
