@@ -21,6 +21,7 @@ from kinowatt.app.options import (
     where,
     workload,
 )
+from kinowatt.app.top_commands import top
 from kinowatt.errors import InputError, KinowattError
 from kinowatt.version import __version__
 
@@ -30,6 +31,7 @@ SECTIONS = {
     "Measure": ("doctor", "measure", "microbench"),
     "Learn": ("calibrate",),
     "Paper": ("reproduce",),
+    "Serve": ("top",),
 }
 
 
@@ -254,5 +256,5 @@ def _summary(summary: dict[str, Any]) -> None:
     to.reproduction(summary)
 
 
-for _command in (budget, doctor, measure, microbench, calibrate):
+for _command in (budget, doctor, measure, microbench, calibrate, top):
     cli.add_command(_command)
