@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from kinowatt.app.budget_commands import budget
+from kinowatt.app.card_commands import card
 from kinowatt.app.learn_commands import calibrate
 from kinowatt.app.measure_commands import doctor, measure, microbench
 from kinowatt.app.options import (
@@ -26,7 +27,7 @@ from kinowatt.errors import InputError, KinowattError
 from kinowatt.version import __version__
 
 SECTIONS = {
-    "Predict": ("predict", "compare", "scaling", "levers", "budget"),
+    "Predict": ("predict", "compare", "scaling", "levers", "budget", "card"),
     "Facts": ("models", "gpus", "grids", "profiles", "roofline", "trace"),
     "Measure": ("doctor", "measure", "microbench"),
     "Learn": ("calibrate",),
@@ -256,5 +257,5 @@ def _summary(summary: dict[str, Any]) -> None:
     to.reproduction(summary)
 
 
-for _command in (budget, doctor, measure, microbench, calibrate, top):
+for _command in (budget, card, doctor, measure, microbench, calibrate, top):
     cli.add_command(_command)
