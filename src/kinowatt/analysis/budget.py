@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kinowatt.analysis.budget_ask import Ask, read_ask
-from kinowatt.analysis.budget_front import Front, joint, own_front
+from kinowatt.analysis.budget_front import Front, Points, joint, own_front, undominated
 from kinowatt.analysis.budget_ladder import checked_model
 from kinowatt.analysis.budget_nearest import Relaxation, nearest
 from kinowatt.analysis.budget_pick import pick
@@ -138,15 +138,17 @@ def budget(
     tried = [_tried(spec, gpu, ask, scores) for gpu in devices for spec in specs]
     if all(isinstance(found, InputError) for _, _, found in tried):
         raise next(found for _, _, found in tried if isinstance(found, InputError))
-    spaces = [found for _, _, found in tried if isinstance(found, Space)]
-    answers = [
-        _refused(model, gpu, found) if isinstance(found, InputError) else _answer(found, scores)
-        for model, gpu, found in tried
-    ]
+    answers, fronts = [], []
+    for model, gpu, found in tried:
+        if isinstance(found, InputError):
+            answers.append(_refused(model, gpu, found))
+            continue
+        fronts.append(undominated(found, scores))
+        answers.append(_answer(found, scores, fronts[-1]))
     return Budget(
         asked={**ask.shown(), "gpus": list(devices), "models": [spec.name for spec in specs]},
         answers=tuple(sorted(answers, key=_closeness)),
-        front=joint(spaces, scores),
+        front=joint(fronts, scores),
     )
 
 
@@ -188,13 +190,11 @@ def _refused(model: str, gpu: str, error: InputError) -> Answer:
     return Answer(model=model, gpu=gpu, picks={}, front=Front(), searched={}, problem=str(error))
 
 
-def _answer(space: Space, scores: Scores) -> Answer:
+def _answer(space: Space, scores: Scores, points: Points) -> Answer:
     place = space.place
     found = pick(space)
-    final, predicted = checked(space, *found["final"]) if found else (None, None)
-    settings = {name: checked(space, *at)[0] for name, at in found.items() if name != "final"}
-    if final is not None:
-        settings = {"final": final, **settings}
+    confirmed = {at: checked(space, *at) for at in dict.fromkeys(found.values())}
+    settings = {name: confirmed[at][0] for name, at in found.items()}
     scored = best_scored(place, scores)
     if scored is not None:
         settings["best_scored"] = scored
@@ -205,9 +205,9 @@ def _answer(space: Space, scores: Scores) -> Answer:
         recipe=place.recipe.name,
         picks={name: _pick(place, name, settings) for name in settings},
         nearest=() if found else nearest(space),
-        front=own_front(space, scores),
+        front=own_front(points),
         searched=_searched(space),
-        warnings=_about(predicted.warnings) if predicted else (),
+        warnings=_about(confirmed[found["final"]][1].warnings) if found else (),
     )
 
 

@@ -86,9 +86,10 @@ def front(objectives: Array) -> Array:
     order = np.lexsort(objectives.T[::-1])
     left = objectives[order]
     index = 0
-    while index < len(left):
-        worse = (left >= left[index]).all(axis=1)
-        worse[: index + 1] = False
-        left, order = left[~worse], order[~worse]
+    while index < len(left) - 1:  # only what comes later in this order can be dominated
+        later = left[index + 1 :]
+        kept = np.concatenate([np.ones(index + 1, bool), (later < left[index]).any(axis=1)])
+        if not kept.all():
+            left, order = left[kept], order[kept]
         index += 1
     return np.sort(order)
