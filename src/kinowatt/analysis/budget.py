@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kinowatt.analysis.budget_ask import Ask, read_ask
-from kinowatt.analysis.budget_front import Front, Points, joint, own_front, undominated
+from kinowatt.analysis.budget_front import OBJECTIVES, Front, Points, joint, own_front, undominated
 from kinowatt.analysis.budget_ladder import checked_model
 from kinowatt.analysis.budget_nearest import Relaxation, nearest
 from kinowatt.analysis.budget_pick import pick
@@ -109,6 +109,7 @@ class Budget:
             "answers": [answer.to_dict() for answer in self.answers],
             "front": self.front.to_list(),
             "front_size": self.front.size,
+            "front_objectives": dict(OBJECTIVES),
             "quality": self.quality,
             "provenance": {"kind": "predicted", "version": __version__},
         }

@@ -11,7 +11,6 @@ from kinowatt.analysis.budget_space import Array, Space
 from kinowatt.errors import require_extra
 
 PRESET_SHARES: Mapping[str, float] = {"balanced": 1 / 2, "draft": 1 / 8}
-PRESETS = ("final", *PRESET_SHARES, "largest")
 LEAST_SHARE = 1 / 4  # of the card's pixels, frames and steps, for the quicker presets
 
 
