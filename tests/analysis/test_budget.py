@@ -259,6 +259,27 @@ def test_what_would_have_to_give_works(model: str, limits: dict[str, Any]) -> No
                     assert not still.fits, (name, tighter)
 
 
+@pytest.mark.parametrize(
+    ("model", "most", "why"),
+    [("mochi", 1, "takes no fewer than 2"), ("animatediff", 3, "was distilled for 4")],
+)
+def test_fewer_steps_than_the_pipeline_takes_are_refused(model: str, most: int, why: str) -> None:
+    with pytest.raises(InputError, match=f"max_steps {most}: .* {why}"):
+        budget(model, max_steps=most)
+    problems = [answer.problem for answer in budget([model, "wan-1.3b"], max_steps=most).answers]
+    assert [why in (problem or "") for problem in problems].count(True) == 1
+
+
+@pytest.mark.parametrize("model", TRACED)
+def test_without_limits_final_is_the_model_card(model: str) -> None:
+    card = kinowatt.model(model).preset("default")
+    (answer,) = budget(model, "h200-sxm").answers
+    final = answer.picks["final"].setting
+    assert (final.height_px, final.width_px) == (card.height_px, card.width_px)
+    assert (final.frames, final.steps) == (card.frames, card.steps)
+    assert answer.picks["final"].gives_up == ()
+
+
 def test_confidence_keeps_the_upper_end() -> None:
     by = {}
     for level in (50, 80, 95):
@@ -296,7 +317,7 @@ def test_frame_counts_are_those_that_the_pipeline_generates() -> None:
         return frame_counts(spec, spec.recipe(None), read_ask(limits))
 
     assert counts("cogvideox-2b", max_video_s=4) == [8, 9, 16, 17, 24, 25, 32]
-    assert counts("mochi", min_video_s=2.5)[0] == 31
+    assert counts("mochi", min_video_s=2.5)[:3] == [19, 25, 31]  # from the card's on
     assert 81 in counts("wan-1.3b")
     assert all(count % 4 == 1 for count in counts("wan-1.3b"))
     assert counts("animatediff")[-1] == 32

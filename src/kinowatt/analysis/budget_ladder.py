@@ -84,12 +84,16 @@ def _own(spec: ModelSpec, ratio: float) -> Iterator[Size]:
 
 
 def frame_counts(spec: ModelSpec, recipe: Recipe, ask: Ask) -> list[int]:
-    """Counts that the pipeline generates as asked, without rounding, from 1 s to 10 s or as asked."""
+    """Counts that the pipeline generates as asked, without rounding: 1 s to 10 s, or as asked.
+
+    The model card's count is among them, unless a maximum forbids it.
+    """
     np: Any = require_extra("numpy", "numpy")
     card = spec.preset("default")
     least, most = limits(spec, "frames")
-    low = min(LEAST_VIDEO_S, ask.number("min_video_s", LEAST_VIDEO_S)) * card.fps
     top = ask.number("max_video_s", 0) * card.fps
+    wanted = ask.number("min_video_s", LEAST_VIDEO_S) * card.fps
+    low = min(LEAST_VIDEO_S * card.fps, card.frames, wanted, top or wanted)
     reach = top or max(
         MOST_VIDEO_S * card.fps, card.frames, ask.number("min_video_s", 0) * card.fps
     )
@@ -110,8 +114,11 @@ def step_range(spec: ModelSpec, ask: Ask) -> tuple[int, int, int]:
     """
     card = spec.preset("default").steps
     least, most = limits(spec, "steps")
-    if spec.rules.distilled_steps:
-        only = spec.rules.distilled_steps
+    only = spec.rules.distilled_steps
+    if ask.number("max_steps", most) < (only or least):
+        why = f"was distilled for {only}" if only else f"takes no fewer than {least:g}"
+        raise InputError(f"max_steps {ask.numbers['max_steps']:g}: {spec.name} {why}")
+    if only:
         return only, max(only, int(ask.number("min_steps", only))), only
     high = int(min(most, ask.number("max_steps", max(card, ask.number("min_steps", card)))))
     floor = min(max(least, -(-card // STEPS_SHARE)), max(high, least))
