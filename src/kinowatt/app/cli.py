@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from kinowatt.app.budget_commands import budget
+from kinowatt.app.card_commands import card
 from kinowatt.app.learn_commands import audit, calibrate, validate
 from kinowatt.app.measure_commands import doctor, measure, microbench
 from kinowatt.app.options import (
@@ -20,15 +22,17 @@ from kinowatt.app.options import (
     where,
     workload,
 )
+from kinowatt.app.top_commands import top
 from kinowatt.errors import InputError, KinowattError
 from kinowatt.version import __version__
 
 SECTIONS = {
-    "Predict": ("predict", "compare", "scaling", "levers"),
+    "Predict": ("predict", "compare", "scaling", "levers", "budget", "card"),
     "Facts": ("models", "gpus", "grids", "profiles", "roofline", "trace"),
     "Measure": ("doctor", "measure", "microbench"),
     "Learn": ("calibrate", "validate", "audit"),
     "Paper": ("reproduce",),
+    "Serve": ("top",),
 }
 
 
@@ -253,5 +257,8 @@ def _summary(summary: dict[str, Any]) -> None:
     to.reproduction(summary)
 
 
-for _command in (doctor, measure, microbench, calibrate, validate, audit):
+for _command in (
+    *(budget, card, doctor, measure, microbench),
+    *(calibrate, validate, audit, top),
+):
     cli.add_command(_command)
