@@ -10,6 +10,23 @@ GRAMS_PER_KG = 1000.0
 WH_PER_KWH = 1000.0
 SECONDS_PER_HOUR = 3600.0
 
+# What a unit is in the base unit of its dimension; case tells mWh from MWh
+UNITS = {
+    "time": {"s": 1.0, "us": 1e-6, "ms": 1e-3, "min": 60.0, "h": SECONDS_PER_HOUR},
+    "energy": {
+        "Wh": 1.0,
+        "mWh": 1e-3,
+        "kWh": WH_PER_KWH,
+        "MWh": 1e6,
+        "J": 1 / JOULES_PER_WH,
+        "mJ": 1e-3 / JOULES_PER_WH,
+        "kJ": 1e3 / JOULES_PER_WH,
+        "MJ": 1e6 / JOULES_PER_WH,
+    },
+    "power": {"W": 1.0, "mW": 1e-3, "kW": 1e3},
+}
+BASE_UNIT = {dimension: next(iter(units)) for dimension, units in UNITS.items()}
+
 _WH = (("GWh", 1e9), ("MWh", 1e6), ("kWh", 1e3), ("Wh", 1.0))
 _FLOP = (("EFLOP", 1e18), ("PFLOP", PETA), ("TFLOP", TERA), ("GFLOP", 1e9), ("MFLOP", 1e6))
 _BYTES = (("TiB", 2.0**40), ("GiB", 2.0**30), ("MiB", 2.0**20), ("KiB", 2.0**10))
@@ -23,6 +40,11 @@ def joules_to_wh(energy_j: float) -> float:
 def wh_to_joules(energy_wh: float) -> float:
     """Watt-hours to joules."""
     return energy_wh * JOULES_PER_WH
+
+
+def to_base(value: float, dimension: str, unit: str) -> float:
+    """A value in `unit` as seconds, watt-hours or watts; dimension: time, energy or power."""
+    return value * UNITS[dimension][unit]
 
 
 def format_number(value: float) -> str:
