@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from kinowatt.campaign.store import Store, open_store
+from kinowatt.campaign.writing import Added
 from kinowatt.errors import InputError
 from kinowatt.lab.measurement import Measurement
 
@@ -148,8 +149,8 @@ def test_many_claimers_share_without_a_double(store: Store, url: str) -> None:
 
 def test_rows_come_back_bit_for_bit(store: Store, make_row: Row) -> None:
     given = make_row(0)
-    assert store.add([Measurement.from_dict(given)]) == (1, 0)
-    assert store.add([Measurement.from_dict(given)]) == (0, 1)
+    assert store.add([Measurement.from_dict(given)]) == Added(added=1, known=0)
+    assert store.add([Measurement.from_dict(given)]) == Added(added=0, known=1)
     (back,) = store.rows()
     assert json.dumps(back.row.to_dict()) == json.dumps(given)
     assert store.row(str(back.id)) == store.row(back.digest[:8]) == back

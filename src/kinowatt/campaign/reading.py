@@ -9,7 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from kinowatt.campaign.schema import documents, instant, measurements, orders
+from kinowatt.campaign.entry import instant
+from kinowatt.campaign.schema import documents, measurements, orders
 from kinowatt.errors import InputError, unknown_name
 from kinowatt.lab.measurement import Measurement
 
