@@ -8,8 +8,7 @@ import multiprocessing
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from functools import partial
+from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
 from pathlib import Path
 
@@ -52,24 +51,19 @@ def _chunks(file: Path, lines: Iterable[Line]) -> Iterator[Chunk]:
         yield from (_parsed(file, chunk) for chunk in iter(lambda: tuple(islice(rest, CHUNK)), ()))
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context, _prepare) as pool:
-        submit = partial(pool.submit, _parsed, file)
-        waiting: deque[Future[Chunk]] = deque(submit(chunk) for chunk in start)
+    with ProcessPoolExecutor(processes, context, gc.disable) as pool:  # rows have no cycles
+        waiting = deque(pool.submit(_parsed, file, chunk) for chunk in start)
         while waiting:
             yield waiting.popleft().result()
             while len(waiting) < AHEAD * processes and (chunk := tuple(islice(rest, CHUNK))):
-                waiting.append(submit(chunk))
-
-
-def _prepare() -> None:
-    gc.disable()  # rows have no cycles; looking for some costs a third of the time
+                waiting.append(pool.submit(_parsed, file, chunk))
 
 
 def _parsed(file: Path, lines: Lines) -> Chunk:
     found: Chunk = []
     for number, line in lines:
-        row = read_row(file, number, line, last=not line.endswith(b"\n"))
-        if not isinstance(row, Problem):
-            row = entry(row, line.decode("utf-8").strip())  # type: ignore[assignment]
-        found.append(row)  # type: ignore[arg-type]
+        if line.strip():
+            row = read_row(file, number, line, last=not line.endswith(b"\n"))
+            text = line.decode("utf-8", "replace").strip()
+            found.append(row if isinstance(row, Problem) else entry(row, text))
     return found

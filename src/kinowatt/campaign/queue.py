@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from kinowatt.campaign.clock import lease_clock
-from kinowatt.campaign.entry import canonical, digest, now
+from kinowatt.campaign.entry import digest, now
 from kinowatt.campaign.schema import campaigns, failures, measurements, orders
 from kinowatt.errors import InputError
 
