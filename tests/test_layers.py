@@ -17,6 +17,7 @@ HOMES = {
     "matplotlib": {"report"},
     "numpy": {"analysis", "lab", "report", "theory"},
     "rich": {"app"},
+    "pyarrow": {"campaign", "formats"},
     "scipy": {"analysis", "lab"},
     "sqlalchemy": {"campaign"},
     "torch": {"lab"},

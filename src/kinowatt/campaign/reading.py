@@ -45,6 +45,15 @@ class StoredRow:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Document:
+    """A row's text; `alike`: equal for rows that may be averaged."""
+
+    digest: str
+    alike: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Page:
     """Rows in the order in which they were stored; `after` asks for the next, None at the end."""
 
@@ -91,6 +100,20 @@ def page(connection: sa.Connection, filters: Filters, after: str | None, limit: 
     ).all()
     rows = tuple(_stored(row) for row in found[:limit])
     return Page(rows=rows, after=str(rows[-1].id) if len(found) > limit else None)
+
+
+def documents_page(
+    connection: sa.Connection, filters: Filters, after: int, limit: int
+) -> Sequence[Any]:
+    """`id`, `digest`, `alike` and `document` of rows behind an id."""
+    row = measurements.c
+    return connection.execute(
+        sa.select(row.id, row.digest, row.alike, documents.c.document)
+        .join(documents, documents.c.measurement_id == row.id)
+        .where(row.id > after, *conditions(filters))
+        .order_by(row.id)
+        .limit(limit)
+    ).all()
 
 
 def one(connection: sa.Connection, name: str) -> StoredRow:

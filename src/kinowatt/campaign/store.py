@@ -14,7 +14,7 @@ from kinowatt.campaign.database import Database, check_file, reachable
 from kinowatt.campaign.entry import Entry, entry
 from kinowatt.campaign.migrating import Migration, check_version, migrate, require_current
 from kinowatt.campaign.queue import Claim, Failure, Order, Progress, Remaining
-from kinowatt.campaign.reading import Filters, Group, Page, StoredRow
+from kinowatt.campaign.reading import Document, Filters, Group, Page, StoredRow
 from kinowatt.campaign.schema import campaigns
 from kinowatt.campaign.writing import Added, add, insert
 from kinowatt.lab.measurement import Measurement
@@ -200,6 +200,18 @@ class Store:
             if found.after is None:
                 return
             after = found.after
+
+    def documents(self, filters: Filters = None) -> Iterator[Document]:
+        """The JSON text of each row, as it was stored, without reading it."""
+        after = 0
+        while True:
+            with self._database.reading() as connection:
+                found = reading.documents_page(connection, filters, after, PAGE)
+            for row in found:
+                yield Document(digest=row.digest, alike=row.alike, text=row.document)
+            if len(found) < PAGE:
+                return
+            after = found[-1].id
 
     def row(self, name: str) -> StoredRow:
         """A row by its id or the start of its digest."""
