@@ -6,6 +6,7 @@ Whatever the database refuses is a `StoreError`; bad input is an `InputError`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,7 +17,9 @@ from kinowatt.campaign.migrating import Migration, check_version, migrate, requi
 from kinowatt.campaign.queue import Claim, Failure, Order, Progress, Remaining
 from kinowatt.campaign.reading import Document, Filters, Group, Page, StoredRow
 from kinowatt.campaign.schema import campaigns
+from kinowatt.campaign.traces import Traces
 from kinowatt.campaign.writing import Added, add, insert
+from kinowatt.errors import InputError
 from kinowatt.lab.measurement import Measurement
 
 PAGE = 500
@@ -227,6 +230,18 @@ class Store:
         """Number, mean and range of each set of rows under like conditions."""
         with self._database.reading() as connection:
             return reading.summary(connection, filters)
+
+    def traces(self, folder: str | None = None) -> Traces:
+        """Power over time of rows: `FILE.traces/` beside an SQLite store.
+
+        A PostgreSQL store has no place beside it: there `folder` must be given.
+        """
+        if folder is not None:
+            return Traces(Path(folder))
+        if not self._database.is_sqlite:
+            raise InputError(f"{self.name}: say in which folder its traces are")
+        path = self._database.path
+        return Traces(path.with_name(f"{path.name}.traces"))
 
     def close(self) -> None:
         self._database.close()
