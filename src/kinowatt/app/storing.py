@@ -123,16 +123,15 @@ def summary(source: str, where: Sequence[str]) -> list["Group"]:
 
 
 def show_summary(found: Sequence["Group"]) -> None:
-    headers = ("model", "gpu", "size", "frames", "steps", "torch", "n", "time", "range")
-    table = grid("Means of rows under like conditions", *headers, "GPU energy")
+    headers = ("model", "gpu", "size", "steps", "torch", "n", "time", "range", "GPU energy")
+    table = grid("Means of rows under like conditions", *headers)
     for group in found:
         lowest, highest = format_seconds(group.latency_s_min), format_seconds(group.latency_s_max)
         energy = group.energy_wh_gpu_mean
         table.add_row(
             group.model,
             group.gpu,
-            group.size,
-            str(group.frames),
+            f"{group.size}x{group.frames}",
             str(group.steps),
             group.torch or "–",
             str(group.n),
