@@ -67,8 +67,8 @@ def setting_at(space: Space, row: int, steps: int, score: float | None = None) -
         for constant, per_step in (space.latency_s, space.energy_wh)
     )
     spread = {
-        "latency_s": interval(place.profile, place.model.name, "latency", latency_s),
-        "energy_wh_gpu": interval(place.profile, place.model.name, "energy", energy_wh),
+        "latency_s": interval(place.profile, space.reach(row), "latency", latency_s),
+        "energy_wh_gpu": interval(place.profile, space.reach(row), "energy", energy_wh),
     }
     shares = space.shares(steps)[:, row]
     return Setting(
@@ -114,8 +114,12 @@ def predicted(place: Place, setting: Setting) -> Prediction:
 def keeps(place: Place, found: Prediction) -> bool:
     """Whether a prediction keeps to every limit, held as the arrays hold them."""
     numbers, money = place.ask.numbers, place.accounting
-    latency_s = found.latency_s * place.upper("latency")
-    energy_wh = (found.energy_wh["gpu"] or 0.0) * place.upper("energy")
+    latency_s, energy_wh = found.latency_s, found.energy_wh["gpu"] or 0.0
+    if place.ask.confidence != 50:
+        level = str(place.ask.confidence)
+        latency_s, energy_wh = (
+            found.intervals[name][level][1] for name in ("latency_s", "energy_wh_gpu")
+        )
     used = {
         "max_latency_s": latency_s,
         "max_energy_wh": energy_wh,

@@ -19,8 +19,8 @@ from kinowatt.facts.models import ModelSpec, Preset, Recipe
 from kinowatt.facts.operator_tables import operator_table
 from kinowatt.facts.profiles import GpuProfile
 from kinowatt.theory.memory import peak_memory
-from kinowatt.theory.predict import estimate
-from kinowatt.theory.profile import interval
+from kinowatt.theory.predict import estimate, reach_of
+from kinowatt.theory.profile import Reach, interval
 from kinowatt.theory.recipe import plan
 from kinowatt.theory.workload import make_workload
 from kinowatt.units import joules_to_wh
@@ -45,12 +45,11 @@ class Place:
         """The model card's settings, which settings are compared with."""
         return self.model.preset("default")
 
-    def upper(self, quantity: str) -> float:
+    def upper(self, quantity: str, reach: Reach) -> Array:
         """Upper end over predicted value of "latency" or "energy" at the confidence asked for."""
         if self.ask.confidence == 50:
             return 1.0
-        levels = interval(self.profile, self.model.name, quantity, 1.0)
-        return float(levels[str(self.ask.confidence)][1])
+        return interval(self.profile, reach, quantity, 1.0)[str(self.ask.confidence)][1]
 
     @property
     def memory_limit_gib(self) -> float:
@@ -60,7 +59,8 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Space:
-    """Settings by row. `latency_s`, `energy_wh`: (constant, per step) of the predicted value."""
+    """Settings by row. `latency_s`, `energy_wh`: (constant, per step) of the predicted value;
+    `call_bound`, `beyond`: what its interval depends on."""
 
     place: Place
     height_px: Array
@@ -70,10 +70,17 @@ class Space:
     latency_s: tuple[Array, Array]
     energy_wh: tuple[Array, Array]
     peak_memory_gib: Array
+    call_bound: Array
+    beyond: Array
     steps: tuple[int, int, int]  # least the pipeline takes, least wanted, most wanted
 
     def __len__(self) -> int:
         return len(self.frames)
+
+    def reach(self, row: Any = ...) -> Reach:
+        """Of one row, or of all."""
+        name = self.place.model.name
+        return Reach(model=name, call_bound=self.call_bound[row], beyond=self.beyond[row])
 
     @property
     def video_s(self) -> Array:
@@ -108,8 +115,8 @@ class Space:
     def used(self, steps: Array) -> Mapping[str, Array]:
         """What each limit is held against, at the confidence asked for."""
         latency_s, energy_wh = self.cost(steps)
-        latency_s = latency_s * self.place.upper("latency")
-        energy_wh = energy_wh * self.place.upper("energy")
+        latency_s = latency_s * self.place.upper("latency", self.reach())
+        energy_wh = energy_wh * self.place.upper("energy", self.reach())
         found = {"max_latency_s": latency_s, "max_energy_wh": energy_wh}
         money = self.place.accounting
         if money.usd_per_gpu_hour is not None:
@@ -177,16 +184,18 @@ def space_of(place: Place, settings: Settings) -> Space:
     np: Any = require_extra("numpy", "numpy")
     tiling = place.card.tiling if place.ask.tiling is None else place.ask.tiling
     steps = step_range(place.model, place.ask)
-    latency_s, energy_wh, memory_gib = _evaluated(place, settings, tiling, steps[0])
+    found = _evaluated(place, settings, tiling, steps[0])
     return Space(
         place=place,
         height_px=settings[0],
         width_px=settings[1],
         frames=settings[2],
         tiling=np.full(len(settings[0]), tiling),
-        latency_s=latency_s,
-        energy_wh=energy_wh,
-        peak_memory_gib=memory_gib,
+        latency_s=found[0],
+        energy_wh=found[1],
+        peak_memory_gib=found[2],
+        call_bound=found[3],
+        beyond=found[4],
         steps=steps,
     )
 
@@ -254,8 +263,8 @@ def _memory_gib(space: Space, tiling: bool) -> Array:
 
 def _evaluated(
     place: Place, settings: Settings, tiling: bool, steps: int
-) -> tuple[tuple[Array, Array], tuple[Array, Array], Array]:
-    """(constant, per step) of seconds and of Wh, from two counts of steps; peak memory."""
+) -> tuple[tuple[Array, Array], tuple[Array, Array], Array, Array, Array]:
+    """(constant, per step) of seconds and of Wh, from two counts of steps; peak memory; reach."""
     np: Any = require_extra("numpy", "numpy")
     height, width, frames = settings
     chosen = scenario(
@@ -277,4 +286,9 @@ def _evaluated(
         columns.append((first - (second - first) * steps, second - first))
     assert found.memory is not None  # no model that is only a formula comes here
     memory_gib = np.broadcast_to(found.memory.peak_gib, len(frames)).copy()
-    return columns[0], columns[1], memory_gib
+    reach = reach_of(chosen, found)
+    call_bound, beyond = (
+        np.broadcast_to(each, (2, len(frames)))[0].copy()
+        for each in (reach.call_bound, reach.beyond)
+    )
+    return columns[0], columns[1], memory_gib, call_bound, beyond

@@ -24,7 +24,7 @@ COLUMNS = (
     "peak_memory_gib",
     "flops",
 )
-REACH = ("call_s", "beyond")  # what intervals depend on besides
+REACH = ("call_bound", "beyond")  # what intervals depend on besides
 CHUNK = 16_384  # elements whose intermediate columns stay in the cache
 
 
@@ -71,7 +71,7 @@ def _by_step(np: Any, chosen: Scenario, shape: Any) -> tuple[dict[str, Any], dic
         for count in (1, 2)
     )
     per_step = {name: two[name] - one[name] for name in one}
-    per_step |= {"peak_memory_gib": np.zeros(()), "beyond": np.zeros(())}
+    per_step |= dict.fromkeys(("peak_memory_gib", *REACH), np.zeros(()))
     return {name: one[name] - per_step[name] for name in one}, per_step
 
 
@@ -92,7 +92,7 @@ def _chunked(np: Any, chosen: Scenario, shape: Any) -> dict[str, Any]:
         out["energy_wh_gpu"][part] = joules_to_wh(result.energy_j)
         out["flops"][part] = result.flops
         reach = reach_of(chosen, result)
-        out["call_s"][part] = reach.call_share * result.latency_s
+        out["call_bound"][part] = reach.call_bound
         out["beyond"][part] = reach.beyond
         if result.memory is not None:
             out["peak_memory_gib"][part] = result.memory.peak_gib
@@ -104,7 +104,7 @@ def _with_intervals(
 ) -> dict[str, Any]:
     reach = Reach(
         model=chosen.model.name,
-        call_share=columns["call_s"] / columns["latency_s"],
+        call_bound=columns["call_bound"],
         beyond=columns["beyond"],
     )
     latency = interval(chosen.profile, reach, "latency", columns["latency_s"])

@@ -22,6 +22,7 @@ from kinowatt.app.options import (
     where,
     workload,
 )
+from kinowatt.app.store_commands import export, store
 from kinowatt.app.top_commands import top
 from kinowatt.errors import InputError, KinowattError
 from kinowatt.version import __version__
@@ -30,6 +31,7 @@ SECTIONS = {
     "Predict": ("predict", "compare", "scaling", "levers", "budget", "card"),
     "Facts": ("models", "gpus", "grids", "profiles", "roofline", "trace"),
     "Measure": ("doctor", "measure", "microbench"),
+    "Rows": ("store", "export"),
     "Learn": ("calibrate", "validate", "audit"),
     "Paper": ("reproduce",),
     "Serve": ("top",),
@@ -259,6 +261,6 @@ def _summary(summary: dict[str, Any]) -> None:
 
 for _command in (
     *(budget, card, doctor, measure, microbench),
-    *(calibrate, validate, audit, top),
+    *(store, export, calibrate, validate, audit, top),
 ):
     cli.add_command(_command)

@@ -77,15 +77,11 @@ def estimate(scenario: Scenario, tables: Tables) -> Estimate:
 
 def reach_of(scenario: Scenario, found: Estimate) -> Reach:
     """How far from the profile's rows an estimate is."""
-    waiting = (
-        (stage.host_s > stage.device_s) * stage.latency_s
-        for name, stage in found.stages.items()
-        if name != "other"
-    )
+    denoiser = found.stages["denoiser"]
     sizes = {"tokens": found.plan.effective.tokens, "megapixels": found.plan.megapixels}
     return Reach(
         model=scenario.model.name,
-        call_share=sum(waiting) / found.latency_s,
+        call_bound=(denoiser.host_s > denoiser.device_s) * 1,
         beyond=sum(beyond(scenario.profile, sizes).values()),
     )
 

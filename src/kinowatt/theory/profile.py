@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from kinowatt.errors import InputError
 from kinowatt.facts.gpus import GpuSpec
 from kinowatt.facts.profiles import GpuProfile
-from kinowatt.theory.expressions import larger
+from kinowatt.theory.expressions import larger, where
 from kinowatt.theory.operators import COMPUTE_KINDS, Operator
 
 Number = Any
@@ -158,12 +158,12 @@ class Clock:
 class Reach:
     """How far from what a profile was fitted on something is.
 
-    `call_share`: of the seconds, where the host sets the pace. `beyond`: doublings outside the
-    range of its rows, over all of its axes.
+    `call_bound`: 1 where the host sets the pace of the denoiser, else 0. `beyond`: doublings outside
+    the range of its rows, over all of its axes.
     """
 
     model: str
-    call_share: Number = 0.0
+    call_bound: Number = 0
     beyond: Number = 0.0
 
 
@@ -172,8 +172,8 @@ def interval(
 ) -> Mapping[str, tuple[Number, Number]]:
     """Low and high ends by level: residuals of held-out rows, wider for models not fitted on.
 
-    As far as the host sets the pace its own scatter counts; each doubling outside the range of the
-    rows adds as much again.
+    Where the host sets the pace its own scatter counts; each doubling outside the range of the rows
+    adds as much again.
     """
     scope = "seen" if reach.model in profile.seen else "unseen"
     levels = profile.spread[scope][quantity]
@@ -181,9 +181,7 @@ def interval(
     found = {}
     for level, ends in levels.items():
         low, high = (
-            value
-            * ((end ** (1.0 - reach.call_share)) * (other**reach.call_share))
-            ** (1.0 + reach.beyond)
+            value * where(reach.call_bound, other, end) ** (1.0 + reach.beyond)
             for end, other in zip(ends, calls[level], strict=True)
         )
         found[level] = (low, high)
