@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def pairs(file: Path) -> Iterator[tuple[float, float]]:
     rows = sorted(
         map(json.loads, file.read_text("utf-8").splitlines()), key=lambda r: r["taken_at"]
     )
-    for a, b in zip(rows, rows[1:], strict=False):
+    for a, b in pairwise(rows):
         if not follow(a, b):
             continue
         taken = datetime.fromisoformat(b["taken_at"]) - datetime.fromisoformat(a["taken_at"])
