@@ -25,6 +25,16 @@ def wh_to_joules(energy_wh: float) -> float:
     return energy_wh * JOULES_PER_WH
 
 
+def hours_to_s(hours: float) -> float:
+    """Hours to seconds."""
+    return hours * SECONDS_PER_HOUR
+
+
+def kwh_to_wh(energy_kwh: float) -> float:
+    """Kilowatt-hours to watt-hours."""
+    return energy_kwh * WH_PER_KWH
+
+
 def format_number(value: float) -> str:
     """Three significant digits, all of a whole number: `0.115`, `78.8`, `1,336`."""
     if value == 0:

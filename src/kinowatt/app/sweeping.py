@@ -1,0 +1,136 @@
+"""`kinowatt sweep`: a plan checked and predicted, and what `--dry-run` shows of it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from kinowatt.analysis.costs import account
+from kinowatt.analysis.predict import predict
+from kinowatt.app.render import console, grid
+from kinowatt.campaign.checking import Checked, check
+from kinowatt.campaign.forecast import Costing, Forecast, forecast
+from kinowatt.campaign.outlook import Outlooks, Predict
+from kinowatt.campaign.plan_file import load_plan
+from kinowatt.units import format_number, format_seconds, format_wh, hours_to_s, kwh_to_wh
+
+LISTED = 8  # of duplicates, changes and rows that are too large
+MONEY = ("grid", "intensity", "price", "pue", "embodied")
+
+
+def predictor(gpu: str, profile: str | None) -> Predict:
+    """Predictions as campaigns want them."""
+
+    def run(model: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        return predict(model, gpu=gpu, profile=profile, **asked).to_dict()
+
+    return run
+
+
+def checked_plan(name: str, gpu: str, profile: str | None) -> Checked:
+    """A plan whose every row can run; `InputError` otherwise."""
+    return check(load_plan(name), Outlooks(predictor(gpu, profile)))
+
+
+def dry_run(name: str, gpus: int, given: Mapping[str, Any]) -> Forecast:
+    """What a plan costs on so many GPUs."""
+    accounting = account({key: given[key] for key in MONEY if key in given})
+    costing = Costing(
+        co2e_g=accounting.co2e_g,
+        cost_usd=accounting.cost_usd,
+        shown={"gpu": given["gpu"], **accounting.shown()},
+    )
+    return forecast(checked_plan(name, given["gpu"], given.get("profile")), gpus, costing)
+
+
+def to_dict(found: Forecast) -> dict[str, Any]:
+    return {**asdict(found), "provenance": {"kind": "predicted"}}
+
+
+def report(found: Forecast, gpus: int, out: Console | None = None) -> None:
+    """The table of a dry run."""
+    out = out or console()
+    out.print(f"[bold]{found.plan}[/]  {found.about}", highlight=False)
+    out.print(_counts(found), highlight=False)
+    out.print(_by_part(found))
+    if found.gpu_h:
+        out.print(_totals(found, gpus))
+    for line in _remarks(found):
+        out.print(line)
+
+
+def _counts(found: Forecast) -> str:
+    parts = [f"{found.rows:,} rows"]
+    if found.excluded:
+        parts.append(f"{found.excluded:,} excluded")
+    if found.duplicates:
+        parts.append(f"{found.duplicates:,} run the same as another")
+    return f"{', '.join(parts)}: {found.to_measure:,} to measure, {found.builds} pipelines"
+
+
+def _by_part(found: Forecast) -> Any:
+    table = grid("Rows", "block", "model", "rows", "same", "GPU time", "GPU energy")
+    for part in found.parts:
+        seconds, energy = part.seconds.get("expected"), part.energy_wh.get("expected")
+        table.add_row(
+            part.block,
+            part.model,
+            f"{part.rows:,}",
+            f"{part.duplicates:,}" if part.duplicates else "",
+            "–" if seconds is None else format_seconds(seconds),
+            "–" if energy is None else format_wh(energy),
+        )
+    return table
+
+
+def _totals(found: Forecast, gpus: int) -> Any:
+    table = grid("Predicted", "", "expected", "80%", "95%")
+    hours = {end: hours_to_s(value) for end, value in found.gpu_h.items()}
+    _line(table, "GPU time, starts included", hours, format_seconds)
+    energy = {end: kwh_to_wh(value) for end, value in found.energy_kwh.items()}
+    _line(table, "GPU energy", energy, format_wh)
+    _line(table, f"CO2e ({found.assumed.get('grid', 'as given')})", found.co2e_g, _grams)
+    _line(table, "money", found.cost_usd, _dollars)
+    for count, ends in found.finish_h.items():
+        mark = " ←" if count == gpus else ""
+        name = f"done on {count} GPU{'s' if count > 1 else ''}{mark}"
+        _line(table, name, {e: hours_to_s(h) for e, h in ends.items()}, format_seconds)
+    return table
+
+
+def _line(table: Any, name: str, ends: Mapping[str, float], form: Any) -> None:
+    if ends:
+        pairs = [f"{form(ends[f'{p}_low'])} – {form(ends[f'{p}_high'])}" for p in ("80", "95")]
+        table.add_row(name, form(ends["expected"]), *pairs)
+
+
+def _grams(value: float) -> str:
+    return f"{format_number(value)} g"
+
+
+def _dollars(value: float) -> str:
+    return f"{format_number(value)} USD"
+
+
+def _remarks(found: Forecast) -> list[Text]:
+    lines = _listed("would not fit in memory", found.too_large, "red")
+    lines += _listed("would run the same and are measured once", found.same, "dim")
+    changed = tuple(f"{text} ({rows} rows)" for text, rows in found.changed.items())
+    lines += _listed("would be changed by the pipeline", changed, "yellow")
+    lines += _listed("leave out no row, mistyped?", found.unused_exclusions, "yellow")
+    if found.unpredicted:
+        text = f"{found.unpredicted:,} rows of twins or CPUs are not predicted and in no total."
+        lines.append(Text(text, style="dim"))
+    return lines
+
+
+def _listed(title: str, items: tuple[str, ...], style: str) -> list[Text]:
+    if not items:
+        return []
+    lines = [Text(f"{len(items):,} {title}:", style=style)]
+    lines += [Text(f"  {item}", style="dim") for item in items[:LISTED]]
+    if len(items) > LISTED:
+        lines.append(Text(f"  and {len(items) - LISTED:,} more (--json has all)", style="dim"))
+    return lines
