@@ -32,6 +32,10 @@ class MissingExtraError(KinowattError):
     """A heavy part is not installed; the message says what to install."""
 
 
+class StoreError(KinowattError):
+    """The store cannot be reached or written just now; the same call may succeed later."""
+
+
 def nearest(name: str, options: Iterable[str]) -> str | None:
     """The option most like `name` (case ignored), or None where none is alike."""
     by_lower = {option.lower(): option for option in options}

@@ -1,0 +1,138 @@
+"""The tables of a store, the same on SQLite and PostgreSQL, and how a row fills them.
+
+A row is kept whole, as JSON text; its columns exist only to find it, and are never read back.
+The tables are made by the migrations alone; a test proves that both agree.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from kinowatt.lab.measurement import Measurement, identity
+
+VERSION_TABLE = "kinowatt_version"
+VERSIONS = ("0001", "0002")  # of the schema, oldest first
+VERSION = VERSIONS[-1]
+
+metadata = sa.MetaData()
+_Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+info = sa.Table(
+    "info",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+campaigns = sa.Table(
+    "campaigns",
+    metadata,
+    sa.Column("id", _Id, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False, unique=True),
+    sa.Column("begun_at", sa.Text, nullable=False),
+)
+orders = sa.Table(
+    "orders",
+    metadata,
+    sa.Column("id", _Id, primary_key=True),
+    sa.Column("campaign_id", _Id, sa.ForeignKey("campaigns.id"), nullable=False),
+    sa.Column("position", sa.Integer, nullable=False),
+    sa.Column("build", sa.Text, nullable=False),
+    sa.Column("build_digest", sa.Text, nullable=False),
+    sa.Column("request", sa.Text, nullable=False),
+    sa.Column("expected_s", sa.Double),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("worker", sa.Text),
+    sa.Column("lease_clock", sa.Text),
+    sa.Column("lease_until_s", sa.Double),
+    sa.UniqueConstraint("campaign_id", "position"),
+    sa.Index("orders_by_state", "campaign_id", "state"),
+)
+failures = sa.Table(
+    "failures",
+    metadata,
+    sa.Column("id", _Id, primary_key=True),
+    sa.Column("order_id", _Id, sa.ForeignKey("orders.id"), nullable=False, index=True),
+    sa.Column("worker", sa.Text, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("failed_at", sa.Text, nullable=False),
+    sa.Column("failure", sa.Text, nullable=False),
+)
+measurements = sa.Table(
+    "measurements",
+    metadata,
+    sa.Column("id", _Id, primary_key=True),
+    sa.Column("digest", sa.Text, nullable=False, index=True),
+    sa.Column("order_id", _Id, sa.ForeignKey("orders.id"), unique=True),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("gpu", sa.Text, nullable=False),
+    sa.Column("protocol", sa.Text, nullable=False),
+    sa.Column("recipe", sa.Text, nullable=False),
+    sa.Column("height_px", sa.Integer, nullable=False),
+    sa.Column("width_px", sa.Integer, nullable=False),
+    sa.Column("frames", sa.Integer, nullable=False),
+    sa.Column("steps", sa.Integer, nullable=False),
+    sa.Column("batch_size", sa.Integer, nullable=False),
+    sa.Column("torch", sa.Text),
+    sa.Column("taken_at", sa.Text, nullable=False),
+    sa.Column("latency_s", sa.Double, nullable=False),
+    sa.Column("energy_wh_gpu", sa.Double),
+    sa.Column("alike", sa.Text, nullable=False, server_default=""),
+    sa.Index("measurements_by_model", "model", "gpu", "latency_s"),
+    sa.Index("measurements_by_time", "taken_at"),
+    sa.Index("measurements_by_alike", "alike"),
+)
+# Apart, so that a search reads columns and not the text of every row
+documents = sa.Table(
+    "documents",
+    metadata,
+    sa.Column("measurement_id", _Id, sa.ForeignKey("measurements.id"), primary_key=True),
+    sa.Column("document", sa.Text, nullable=False),
+)
+
+
+def canonical(value: Any) -> str:
+    """JSON in one spelling: keys sorted, no blanks; refuses what is no number."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest(value: Any) -> str:
+    """The same for equal JSON values, whatever the order of their keys."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def alike(row: Measurement) -> str:
+    """The same for rows that may be averaged, and for no others."""
+    return digest(identity(row))[:16]
+
+
+def instant(text: str) -> str:
+    """An ISO instant in UTC and of one length, so that texts sort as times do."""
+    found = datetime.fromisoformat(text)
+    return found.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def now() -> str:
+    """This machine's wall clock; only ever shown, never compared."""
+    return instant(datetime.now(UTC).isoformat())
+
+
+def columns(row: Measurement, data: Mapping[str, Any]) -> dict[str, Any]:
+    """What a row is found by; `data` is its `to_dict()`."""
+    workload = row.workload
+    torch = row.conditions.get("torch")
+    return {
+        "digest": digest(data),
+        **{name: data[name] for name in ("model", "gpu", "protocol", "recipe", "latency_s")},
+        **{name: workload[name] for name in ("height_px", "width_px", "frames", "steps")},
+        "batch_size": workload["batch_size"],
+        "torch": None if torch is None else str(torch),
+        "taken_at": instant(row.taken_at),
+        "energy_wh_gpu": row.energy_wh["gpu"],
+        "alike": alike(row),
+    }
