@@ -20,13 +20,14 @@ from kinowatt.app.options import (
     where,
     workload,
 )
+from kinowatt.app.sweep_commands import sweep
 from kinowatt.errors import InputError, KinowattError
 from kinowatt.version import __version__
 
 SECTIONS = {
     "Predict": ("predict", "compare", "scaling", "levers"),
     "Facts": ("models", "gpus", "grids", "profiles", "roofline", "trace"),
-    "Measure": ("doctor", "measure", "microbench"),
+    "Measure": ("doctor", "measure", "microbench", "sweep"),
     "Learn": ("calibrate",),
     "Paper": ("reproduce",),
 }
@@ -253,5 +254,5 @@ def _summary(summary: dict[str, Any]) -> None:
     to.reproduction(summary)
 
 
-for _command in (doctor, measure, microbench, calibrate):
+for _command in (doctor, measure, microbench, sweep, calibrate):
     cli.add_command(_command)

@@ -1,7 +1,6 @@
 """`kinowatt sweep`: a plan checked and predicted, and what `--dry-run` shows of it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
@@ -14,9 +13,20 @@ from kinowatt.campaign.checking import Checked, check
 from kinowatt.campaign.forecast import Costing, Forecast, forecast
 from kinowatt.campaign.outlook import Outlooks, Predict
 from kinowatt.campaign.plan_file import load_plan
-from kinowatt.units import format_number, format_seconds, format_wh, hours_to_s, kwh_to_wh
+from kinowatt.units import (
+    format_grams,
+    format_number,
+    format_seconds,
+    format_wh,
+    hours_to_s,
+    kwh_to_wh,
+)
 
 LISTED = 8  # of duplicates, changes and rows that are too large
+BASIS = (
+    "Energy while rows are measured, at the mean power of each video. Intervals as if every"
+    " prediction erred the same way."
+)
 MONEY = ("grid", "intensity", "price", "pue", "embodied")
 
 
@@ -43,10 +53,6 @@ def dry_run(name: str, gpus: int, given: Mapping[str, Any]) -> Forecast:
         shown={"gpu": given["gpu"], **accounting.shown()},
     )
     return forecast(checked_plan(name, given["gpu"], given.get("profile")), gpus, costing)
-
-
-def to_dict(found: Forecast) -> dict[str, Any]:
-    return {**asdict(found), "provenance": {"kind": "predicted"}}
 
 
 def report(found: Forecast, gpus: int, out: Console | None = None) -> None:
@@ -91,7 +97,7 @@ def _totals(found: Forecast, gpus: int) -> Any:
     _line(table, "GPU time, starts included", hours, format_seconds)
     energy = {end: kwh_to_wh(value) for end, value in found.energy_kwh.items()}
     _line(table, "GPU energy", energy, format_wh)
-    _line(table, f"CO2e ({found.assumed.get('grid', 'as given')})", found.co2e_g, _grams)
+    _line(table, f"CO2e ({found.assumed.get('grid', 'as given')})", found.co2e_g, format_grams)
     _line(table, "money", found.cost_usd, _dollars)
     for count, ends in found.finish_h.items():
         mark = " ←" if count == gpus else ""
@@ -106,30 +112,29 @@ def _line(table: Any, name: str, ends: Mapping[str, float], form: Any) -> None:
         table.add_row(name, form(ends["expected"]), *pairs)
 
 
-def _grams(value: float) -> str:
-    return f"{format_number(value)} g"
-
-
 def _dollars(value: float) -> str:
     return f"{format_number(value)} USD"
 
 
 def _remarks(found: Forecast) -> list[Text]:
-    lines = _listed("would not fit in memory", found.too_large, "red")
-    lines += _listed("would run the same and are measured once", found.same, "dim")
-    changed = tuple(f"{text} ({rows} rows)" for text, rows in found.changed.items())
-    lines += _listed("would be changed by the pipeline", changed, "yellow")
-    lines += _listed("leave out no row, mistyped?", found.unused_exclusions, "yellow")
+    lines = _listed("Would not fit in memory (in no total)", found.too_large, "red")
+    lines += _listed("Run the same, measured once", found.same, "dim")
+    lines += _listed("Changed by the pipeline", found.changed, "yellow")
+    lines += _listed(
+        "Exclusions that leave out no row, mistyped?", found.unused_exclusions, "yellow"
+    )
     if found.unpredicted:
         text = f"{found.unpredicted:,} rows of twins or CPUs are not predicted and in no total."
         lines.append(Text(text, style="dim"))
+    if found.gpu_h:
+        lines.append(Text(f"{BASIS} Predicted for {found.assumed['gpu']}.", style="dim"))
     return lines
 
 
 def _listed(title: str, items: tuple[str, ...], style: str) -> list[Text]:
     if not items:
         return []
-    lines = [Text(f"{len(items):,} {title}:", style=style)]
+    lines = [Text(f"{title}:", style=style)]
     lines += [Text(f"  {item}", style="dim") for item in items[:LISTED]]
     if len(items) > LISTED:
         lines.append(Text(f"  and {len(items) - LISTED:,} more (--json has all)", style="dim"))

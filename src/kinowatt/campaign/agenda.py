@@ -41,7 +41,7 @@ def preferred(
     Its own, which costs no start; then those that nobody works on, the longest first; then those
     where a helper is worth its own start.
     """
-    if mine in left_s:
+    if mine is not None and mine in left_s:
         return [mine]
     free = sorted((b for b in left_s if not busy.get(b)), key=lambda b: -left_s[b])
     shared = sorted((b for b in left_s if busy.get(b)), key=lambda b: -left_s[b] / (busy[b] + 1))

@@ -33,15 +33,6 @@ class Checked:
     def duplicates(self) -> int:
         return sum(len(order.also) for order in self.orders)
 
-    def changed(self) -> dict[str, int]:
-        """What pipelines would change, in words, with the rows that it concerns."""
-        found: dict[str, int] = {}
-        for order in self.orders:
-            for change in order.outlook.changes:
-                text = f"{order.row.model}: {change}"
-                found[text] = found.get(text, 0) + 1
-        return found
-
     def too_large(self) -> tuple[Order, ...]:
         """What would not fit in memory, as predicted."""
         return tuple(order for order in self.orders if order.outlook.fits is False)

@@ -26,12 +26,14 @@ class Outlook:
     """Of one row, before it is measured.
 
     `same`: equal for two requests that run the same. `changes`: what the pipeline makes of the
-    settings, in words. `seconds`, `energy_wh` (GPU): expected, and at the ends of the intervals
-    by level; empty where nothing is predicted (a twin, a CPU). `fits`: None where not known.
+    settings, by code in words. `frames`: as generated. `seconds`, `energy_wh` (GPU): expected, and
+    at the ends of the intervals by level; empty where nothing is predicted (a twin, a CPU).
+    `fits`: None where not known.
     """
 
     same: str
-    changes: tuple[str, ...]
+    changes: Mapping[str, str]
+    frames: int
     peak_memory_gib: float | None
     fits: bool | None
     seconds: Mapping[str, float]
@@ -59,15 +61,14 @@ class Outlooks:
         twin = bool(build["twin"]) or build["device"] == "cpu"
         return Outlook(
             same=same(build, request, found["workload"]["effective"]),
-            changes=tuple(notes[code] for code in CHANGES if code in notes),
+            changes={code: notes[code] for code in CHANGES if code in notes},
+            frames=found["workload"]["effective"]["frames"],
             peak_memory_gib=None if twin else found["peak_memory_gib"],
             fits=None if twin or not memory else memory["fits"],
             **({"seconds": {}, "energy_wh": {}} if twin else _costs(build, request, found)),
         )
 
-    def _predicted(
-        self, build: Mapping[str, Any], request: Mapping[str, Any]
-    ) -> Mapping[str, Any]:
+    def _predicted(self, build: Mapping[str, Any], request: Mapping[str, Any]) -> Mapping[str, Any]:
         asked = {name: request[name] for name in SETTINGS if name in request}
         asked |= {"tiling": build["tiling"], "offload": build["offload"]}
         key = canonical({"model": build["model"], **asked})
@@ -76,13 +77,11 @@ class Outlooks:
         return self._known[key]
 
 
-def same(
-    build: Mapping[str, Any], request: Mapping[str, Any], effective: Mapping[str, Any]
-) -> str:
+def same(build: Mapping[str, Any], request: Mapping[str, Any], effective: Mapping[str, Any]) -> str:
     """What really runs, as one text."""
     spec = model(str(build["model"]))
     sizes = {name: effective[name] for name in ("height_px", "width_px", "frames")}
-    guided = request["guidance_scale"] if request["guidance_scale"] > 1 else 1
+    guided = max(1.0, request["guidance_scale"])
     tokens = min(request["prompt_tokens"], spec.max_sequence_length)
     alike = {**request, **sizes, "guidance_scale": guided, "prompt_tokens": tokens}
     if "prompt" in request:
@@ -93,25 +92,31 @@ def same(
 def _costs(
     build: Mapping[str, Any], request: Mapping[str, Any], found: Mapping[str, Any]
 ) -> dict[str, dict[str, float]]:
-    """Seconds of the row, and watt-hours at the mean power of its video."""
-    video = video_of(found)
+    """Seconds of the row, and watt-hours at the mean power of its video.
+
+    Windows that meters ask for stay as long on a slower GPU, so seconds are counted anew at each
+    end. Energy keeps the relative interval of the video's.
+    """
+    video, latency_s, wh = video_of(found), found["latency_s"], found["energy_wh"]["gpu"]
     seconds = {"expected": row_seconds(build, request, video)}
-    expected_s, expected_wh = found["latency_s"], found["energy_wh"]["gpu"]
-    energy = {"expected": expected_wh * seconds["expected"] / expected_s}
+    energy = {"expected": wh * seconds["expected"] / latency_s}
     for level in LEVELS:
-        ends = zip(
-            ("low", "high"),
-            found["intervals"]["latency_s"][level],
-            found["intervals"]["energy_wh_gpu"][level],
-            strict=True,
-        )
-        for end, latency_s, energy_wh in ends:
-            factor = latency_s / expected_s
-            took_s = row_seconds(build, request, video.times(factor))
-            seconds[f"{level}_{end}"] = took_s
-            # Energy of a video over its own seconds: windows that meters ask for stay as long
-            energy[f"{level}_{end}"] = energy_wh / latency_s * took_s
-    return {"seconds": seconds, "energy_wh": energy}
+        for index, end in enumerate(("low", "high")):
+            factor = found["intervals"]["latency_s"][level][index] / latency_s
+            seconds[f"{level}_{end}"] = row_seconds(build, request, video.times(factor))
+            share = found["intervals"]["energy_wh_gpu"][level][index] / wh
+            energy[f"{level}_{end}"] = energy["expected"] * share
+    return {"seconds": nested(seconds), "energy_wh": energy}
+
+
+def nested(ends: Mapping[str, float]) -> dict[str, float]:
+    """Intervals that hold the expected value and each other; whole repeats make time uneven."""
+    found = dict(ends)
+    low = high = found["expected"]
+    for level in LEVELS:
+        low = found[f"{level}_low"] = min(low, *(found[f"{level}_{e}"] for e in ("low", "high")))
+        high = found[f"{level}_high"] = max(high, found[f"{level}_high"])
+    return found
 
 
 def video_of(found: Mapping[str, Any]) -> Video:

@@ -8,11 +8,6 @@ from typing import Any
 PLAN_VERSION = 1
 
 
-def told(doc: str, **more: Any) -> Any:
-    """A field with what its schema says of it."""
-    return field(metadata={"doc": doc}, **more)
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Span:
     """Equally spaced numbers, the end included where a step meets it; never held as a list."""
@@ -66,10 +61,10 @@ class Bounds:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Protocol:
-    """How each row is measured."""
+    """How each row is measured: `full` or `sampled`, with fields of `FullOptions`."""
 
-    name: str = told("full (whole videos, repeated) or sampled (parts, composed)", default="full")
-    options: Mapping[str, Any] = told("fields of FullOptions", default_factory=dict)
+    name: str = "full"
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 Axes = Mapping[str, Values]
@@ -77,32 +72,33 @@ Axes = Mapping[str, Values]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Block:
-    """Rows that belong together: every model with every point of `grid` and every row of `zip`."""
+    """Rows that belong together: every model with every point of `grid` and every row of `zip`.
 
-    models: tuple[str, ...] = told("names or aliases of `kinowatt models`")
-    label: str = told("what the block is called in tables", default="")
-    set: Mapping[str, Any] = told("settings with one value", default_factory=dict)
-    grid: Axes = told("settings with several values, each with each", default_factory=dict)
-    zip: Axes = told("settings with equally many values, taken together", default_factory=dict)
-    exclude: tuple[Mapping[str, Any], ...] = told(
-        "rows that are left out: all conditions of an entry hold", default=()
-    )
-    overrides: Mapping[str, Axes] = told(
-        "by model, values that replace those of set and grid", default_factory=dict
-    )
-    protocol: tuple[Protocol, ...] = told("how rows are measured; several are run through")
+    `set`: settings with one value. `exclude`: rows that are left out, where all conditions of an
+    entry hold. `overrides`: by model, values that replace those of `set` and `grid`.
+    """
+
+    models: tuple[str, ...]
+    label: str = ""
+    set: Mapping[str, Any] = field(default_factory=dict)
+    grid: Axes = field(default_factory=dict)
+    zip: Axes = field(default_factory=dict)
+    exclude: tuple[Mapping[str, Any], ...] = ()
+    overrides: Mapping[str, Axes] = field(default_factory=dict)
+    protocol: tuple[Protocol, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """A campaign as its file says. `digest` is of the content, whatever its layout."""
+    """A campaign as its file says; `set` and `protocol` are of all blocks.
 
-    plan: str = told("name of the plan")
-    about: str = told("what it is for, in a sentence", default="")
-    set: Mapping[str, Any] = told("settings of all blocks", default_factory=dict)
-    protocol: tuple[Protocol, ...] = told("how rows are measured, unless a block says otherwise")
-    meters: tuple[str, ...] = told("names of meters; auto: what works", default=("auto",))
-    time_limit_s: float | None = told(
-        "a row that takes longer is a hang; default: ten times its prediction", default=None
-    )
-    blocks: tuple[Block, ...] = told("the rows")
+    `time_limit_s`: a row that takes longer is a hang; None: ten times its prediction.
+    """
+
+    plan: str
+    about: str = ""
+    set: Mapping[str, Any] = field(default_factory=dict)
+    protocol: tuple[Protocol, ...]
+    meters: tuple[str, ...] = ("auto",)
+    time_limit_s: float | None = None
+    blocks: tuple[Block, ...]

@@ -98,8 +98,8 @@ class _Reader:
         """A mapping with these keys alone; None stands for any keys."""
         if not isinstance(data, dict):
             self.text.fail(trail, f"must be a mapping, not {shown(data)}")
-        for key in data if keys is not None else ():
-            if key not in keys:
+        for key in data:
+            if keys is not None and key not in keys:
                 raise InputError(f"{self.text.where((*trail, key))}: {_unknown(key, keys)}")
         for key in required:
             if key not in data:
@@ -166,7 +166,9 @@ class _Reader:
                 self.text.fail((*trail, name), "is zipped with others and cannot be overridden")
             rivals = ("height_px", "width_px") if name == "size" else ("size",)
             if name in ("size", "height_px", "width_px") and set(rivals) & {*given, *zipped, *axes}:
-                self.text.fail((*trail, name), f"stands against {' and '.join(rivals)}: use one way")
+                self.text.fail(
+                    (*trail, name), f"stands against {' and '.join(rivals)}: use one way"
+                )
         return axes
 
     def _once(self, trail: Trail, *groups: Mapping[str, Any]) -> None:
@@ -303,7 +305,9 @@ class _Reader:
         data = self.mapping(trail, data, ("name", *known))
         name = data.get("name", "full")
         if name not in PROTOCOLS:
-            raise InputError(f"{self.text.where(trail)}: {unknown_name('protocol', name, PROTOCOLS)}")
+            raise InputError(
+                f"{self.text.where(trail)}: {unknown_name('protocol', name, PROTOCOLS)}"
+            )
         options = {
             key: known[key].value(self.text.where((*trail, key)), value)
             for key, value in data.items()
