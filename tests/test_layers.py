@@ -49,6 +49,9 @@ def lint(folder: Path, root: Path) -> subprocess.CompletedProcess[str]:
         ("theory", "kinowatt.lab"),
         ("campaign", "kinowatt.analysis"),
         ("lab", "kinowatt.campaign"),
+        ("formats", "kinowatt.theory"),
+        ("formats", "kinowatt.lab"),
+        ("lab", "kinowatt.formats"),
     ],
 )
 def test_a_forbidden_import_is_detected(

@@ -10,6 +10,23 @@ GRAMS_PER_KG = 1000.0
 WH_PER_KWH = 1000.0
 SECONDS_PER_HOUR = 3600.0
 
+# What a unit is in the base unit of its dimension; case tells mWh from MWh
+UNITS = {
+    "time": {"s": 1.0, "us": 1e-6, "ms": 1e-3, "min": 60.0, "h": SECONDS_PER_HOUR},
+    "energy": {
+        "Wh": 1.0,
+        "mWh": 1e-3,
+        "kWh": WH_PER_KWH,
+        "MWh": 1e6,
+        "J": 1 / JOULES_PER_WH,
+        "mJ": 1e-3 / JOULES_PER_WH,
+        "kJ": 1e3 / JOULES_PER_WH,
+        "MJ": 1e6 / JOULES_PER_WH,
+    },
+    "power": {"W": 1.0, "mW": 1e-3, "kW": 1e3},
+}
+BASE_UNIT = {dimension: next(iter(units)) for dimension, units in UNITS.items()}
+
 _WH = (("GWh", 1e9), ("MWh", 1e6), ("kWh", 1e3), ("Wh", 1.0))
 _GRAMS = (("t", 1e6), ("kg", GRAMS_PER_KG), ("g", 1.0))
 _FLOP = (("EFLOP", 1e18), ("PFLOP", PETA), ("TFLOP", TERA), ("GFLOP", 1e9), ("MFLOP", 1e6))
@@ -26,14 +43,9 @@ def wh_to_joules(energy_wh: float) -> float:
     return energy_wh * JOULES_PER_WH
 
 
-def hours_to_s(hours: float) -> float:
-    """Hours to seconds."""
-    return hours * SECONDS_PER_HOUR
-
-
-def kwh_to_wh(energy_kwh: float) -> float:
-    """Kilowatt-hours to watt-hours."""
-    return energy_kwh * WH_PER_KWH
+def to_base(value: float, dimension: str, unit: str) -> float:
+    """A value in `unit` as seconds, watt-hours or watts; dimension: time, energy or power."""
+    return value * UNITS[dimension][unit]
 
 
 def format_number(value: float) -> str:

@@ -28,27 +28,55 @@ def test_begin_makes_a_campaign_once(store: Store) -> None:
     assert store.progress(first).total == 3
 
 
-def test_the_longest_of_the_builds_at_hand_comes_first(store: Store) -> None:
-    campaign = store.begin("plan", "d", orders(3, "a") + orders(2, "b"))
-    taken = [store.claim(campaign, "w", 60, [{"model": "b"}]) for _ in range(5)]
-    assert [(o.build["model"], o.request["steps"]) for o in taken if o] == [
-        *(("b", 1), ("b", 0)),
-        *(("a", 2), ("a", 1), ("a", 0)),
+def test_orders_come_as_planned_or_of_the_builds_asked_for(store: Store) -> None:
+    plan = [order | {"position": n} for n, order in enumerate(orders(3, "a") + orders(2, "b"))]
+    campaign = store.begin("plan", "d", reversed(plan))
+    taken = [store.claim(campaign, "w", 60, [{"model": "b"}]) for _ in range(3)]
+    taken += [store.claim(campaign, "w", 60) for _ in range(4)]
+    assert [(o.build["model"], o.request["steps"]) if o else None for o in taken] == [
+        *(("b", 0), ("b", 1), None),
+        *(("a", 0), ("a", 1), ("a", 2), None),
     ]
-    assert store.claim(campaign, "w", 60) is None
+
+
+def test_what_is_held_and_what_remains(store: Store, make_row: Row) -> None:
+    campaign = store.begin("plan", "d", orders(3, "a") + orders(2, "b"))
+    done, held, lapsed = (store.claim(campaign, f"w{n}", 60) for n in range(3))
+    assert done
+    assert held
+    assert lapsed
+    store.renew(lapsed.order_id, "w2", -5)
+    store.finish(done.order_id, "w0", make_row(1))
+    found = store.claims(campaign)
+    assert [(c.order_id, c.worker) for c in found] == [
+        (held.order_id, "w1"),
+        (lapsed.order_id, "w2"),
+    ]
+    assert 50 < found[0].left_s <= 60
+    assert -6 < found[1].left_s <= -5
+    left = {
+        build: (rest.orders, rest.expected_s) for build, rest in store.remaining(campaign).items()
+    }
+    assert left == {'{"model":"a"}': (2, 3.0), '{"model":"b"}': (2, 1.0)}
+    progress = store.progress(campaign)
+    assert (progress.latency_s, progress.energy_wh_gpu) == (
+        make_row(1)["latency_s"],
+        make_row(1)["energy_wh"]["gpu"],
+    )
+    assert progress.workers == ("w1", "w2")
 
 
 def test_a_held_order_is_given_to_nobody_else_until_its_lease_lapses(store: Store) -> None:
     campaign = store.begin("plan", "d", orders(1))
     held = store.claim(campaign, "w", 60)
     assert held
-    assert held.attempt == 1
+    assert held.attempts == 1
     assert store.claim(campaign, "x", 60) is None
-    assert store.renew(held.id, "w", -1)
+    assert store.renew(held.order_id, "w", -1)
     again = store.claim(campaign, "x", 60)
     assert again
-    assert (again.id, again.attempt) == (held.id, 2)
-    assert not store.renew(held.id, "w", 60)
+    assert (again.order_id, again.attempts) == (held.order_id, 2)
+    assert not store.renew(held.order_id, "w", 60)
     (failure,) = store.failures(campaign)
     assert (failure.worker, failure.attempt, failure.failure["cause"]) == ("w", 1, "lease lapsed")
 
@@ -58,9 +86,9 @@ def test_finish_counts_once_whoever_comes_first(store: Store, make_row: Row) -> 
     held = store.claim(campaign, "w", -1)
     assert held
     assert store.claim(campaign, "x", 60)
-    assert store.finish(held.id, "w", make_row(1))
-    assert not store.finish(held.id, "x", make_row(2))
-    assert not store.fail(held.id, "x", {"cause": "late"}, retry=True)
+    assert store.finish(held.order_id, "w", make_row(1))
+    assert not store.finish(held.order_id, "x", make_row(2))
+    assert not store.fail(held.order_id, "x", {"cause": "late"}, retry=True)
     assert [stored.row.to_dict() for stored in store.rows()] == [make_row(1)]
     assert store.progress(campaign).done == 1
 
@@ -70,7 +98,7 @@ def test_a_bad_row_leaves_the_order_held(store: Store, make_row: Row) -> None:
     held = store.claim(campaign, "w", 60)
     assert held
     with pytest.raises(InputError, match="latency_s"):
-        store.finish(held.id, "w", make_row(latency_s=-1.0))
+        store.finish(held.order_id, "w", make_row(latency_s=-1.0))
     assert store.progress(campaign).leased == 1
     assert store.count() == 0
 
@@ -80,10 +108,10 @@ def test_failures_are_kept_and_orders_wait_or_end(store: Store, make_row: Row) -
     first, second = store.claim(campaign, "w", 60), store.claim(campaign, "w", 60)
     assert first
     assert second
-    assert store.fail(first.id, "w", {"cause": "oom", "detail": "é"}, retry=True)
-    assert store.fail(second.id, "w", {"cause": "hang"}, retry=False)
+    assert store.fail(first.order_id, "w", {"cause": "oom", "detail": "é"}, retry=True)
+    assert store.fail(second.order_id, "w", {"cause": "hang"}, retry=False)
     found = store.progress(campaign)
-    assert (found.waiting, found.leased, found.failed, found.expected_left_s) == (1, 0, 1, 1.0)
+    assert (found.waiting, found.leased, found.failed, found.expected_left_s) == (1, 0, 1, 0.0)
     assert [f.failure["cause"] for f in store.failures(campaign)] == ["oom", "hang"]
     assert store.reopen(campaign) == 1
     assert store.progress(campaign).waiting == 2
@@ -93,11 +121,11 @@ def test_a_released_order_was_not_tried(store: Store) -> None:
     campaign = store.begin("plan", "d", orders(1))
     held = store.claim(campaign, "w", 60)
     assert held
-    assert store.release(held.id, "w")
-    assert not store.release(held.id, "w")
+    assert store.release(held.order_id, "w")
+    assert not store.release(held.order_id, "w")
     again = store.claim(campaign, "x", 60)
     assert again
-    assert again.attempt == 1
+    assert again.attempts == 1
 
 
 def test_many_claimers_share_without_a_double(store: Store, url: str) -> None:
@@ -107,7 +135,7 @@ def test_many_claimers_share_without_a_double(store: Store, url: str) -> None:
     def work(name: str) -> None:
         with open_store(url) as own:
             while found := own.claim(campaign, name, 60):
-                taken.append(found.id)
+                taken.append(found.order_id)
 
     threads = [threading.Thread(target=work, args=(f"w{n}",)) for n in range(4)]
     for thread in threads:

@@ -13,7 +13,7 @@ from kinowatt.campaign.checking import Checked, check
 from kinowatt.campaign.forecast import Costing, Forecast, forecast
 from kinowatt.campaign.outlook import Outlooks, Predict
 from kinowatt.campaign.plan_file import load_plan
-from kinowatt.units import (
+from kinowatt.units import format_grams, format_number, format_seconds, format_wh, to_base
     format_grams,
     format_number,
     format_seconds,
@@ -93,16 +93,16 @@ def _by_part(found: Forecast) -> Any:
 
 def _totals(found: Forecast, gpus: int) -> Any:
     table = grid("Predicted", "", "expected", "80%", "95%")
-    hours = {end: hours_to_s(value) for end, value in found.gpu_h.items()}
+    hours = {end: to_base(value, "time", "h") for end, value in found.gpu_h.items()}
     _line(table, "GPU time, starts included", hours, format_seconds)
-    energy = {end: kwh_to_wh(value) for end, value in found.energy_kwh.items()}
+    energy = {end: to_base(value, "energy", "kWh") for end, value in found.energy_kwh.items()}
     _line(table, "GPU energy", energy, format_wh)
     _line(table, f"CO2e ({found.assumed.get('grid', 'as given')})", found.co2e_g, format_grams)
     _line(table, "money", found.cost_usd, _dollars)
     for count, ends in found.finish_h.items():
         mark = " ←" if count == gpus else ""
         name = f"done on {count} GPU{'s' if count > 1 else ''}{mark}"
-        _line(table, name, {e: hours_to_s(h) for e, h in ends.items()}, format_seconds)
+        _line(table, name, {e: to_base(h, "time", "h") for e, h in ends.items()}, format_seconds)
     return table
 
 

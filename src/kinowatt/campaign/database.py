@@ -57,16 +57,17 @@ class Database:
         """A `StoreError` with the database's own first line, for whatever it refuses."""
         try:
             yield
-        except sa.exc.DBAPIError as error:
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError, sqlite3.Error) as error:
             raise StoreError(f"{self.name}: {first_line(error)}") from None
 
     def close(self) -> None:
         self.engine.dispose()
 
 
-def first_line(error: sa.exc.DBAPIError) -> str:
+def first_line(error: Exception) -> str:
     """What the database said, without SQLAlchemy's links and the statement."""
-    return " ".join(str(error.orig).split()) or type(error.orig).__name__
+    said = getattr(error, "orig", None) or error
+    return " ".join(str(said).split()) or type(said).__name__
 
 
 def parse_url(text: str) -> sa.URL:
@@ -146,7 +147,7 @@ def reachable(database: Database) -> None:
     try:
         with database.engine.connect():
             return
-    except sa.exc.DBAPIError as error:
+    except (sa.exc.DBAPIError, sqlite3.Error) as error:
         raise InputError(f"{database.name}: cannot be reached ({first_line(error)})") from None
     except ImportError as error:
         raise KinowattError(f"{error}: pip install 'kinowatt[campaign]'") from None

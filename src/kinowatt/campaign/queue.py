@@ -15,7 +15,15 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from kinowatt.campaign.clock import lease_clock
-from kinowatt.campaign.schema import campaigns, digest, failures, now, orders
+from kinowatt.campaign.schema import (
+    campaigns,
+    canonical,
+    digest,
+    failures,
+    measurements,
+    now,
+    orders,
+)
 from kinowatt.errors import InputError
 
 WAITING, LEASED, DONE, FAILED = STATES = ("waiting", "leased", "done", "failed")
@@ -26,13 +34,30 @@ LAPSED = "lease lapsed"
 class Order:
     """One row to take: how the pipeline is built, what is asked of it, and which try this is."""
 
-    id: int
+    order_id: int
     campaign_id: int
     position: int
     build: Mapping[str, Any]
     request: Mapping[str, Any]
     expected_s: float | None
-    attempt: int
+    attempts: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claim:
+    """An order that a worker holds; `left_s` until its lease lapses, negative once it has."""
+
+    order_id: int
+    worker: str
+    left_s: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Remaining:
+    """What of one build is neither done nor failed: orders, and their expected seconds."""
+
+    orders: int
+    expected_s: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,7 +74,11 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
-    """Orders by state, and the predicted seconds of those neither done nor failed."""
+    """Orders by state, and the expected seconds of those neither done nor failed.
+
+    `latency_s` and `energy_wh_gpu` are sums over the measured videos of rows that are done, not
+    what the campaign spent on them; the energy is None where no row has it.
+    """
 
     campaign_id: int
     name: str
@@ -60,6 +89,8 @@ class Progress:
     failed: int
     expected_s: float
     expected_left_s: float
+    latency_s: float
+    energy_wh_gpu: float | None
     workers: tuple[str, ...]
 
 
@@ -87,7 +118,7 @@ def begin(
 def _order_values(campaign_id: int, position: int, row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "campaign_id": campaign_id,
-        "position": position,
+        "position": row.get("position", position),
         "build": json.dumps(row["build"], allow_nan=False),
         "build_digest": digest(row["build"]),
         "request": json.dumps(row["request"], allow_nan=False),
@@ -104,7 +135,7 @@ def claim(
     lease_s: float,
     builds: Sequence[Mapping[str, Any]] | None,
 ) -> Order | None:
-    """Leases the next order; a claim of a lapsed lease leaves a failure of the one before."""
+    """Leases the first free order; a claim of a lapsed lease leaves a failure of the one before."""
     clock, now_s = lease_clock(connection)
     free = sa.or_(
         orders.c.state == WAITING,
@@ -113,12 +144,11 @@ def claim(
             sa.or_(orders.c.lease_clock != clock, orders.c.lease_until_s < now_s),
         ),
     )
+    chosen = sa.select(orders).where(orders.c.campaign_id == campaign_id, free)
+    if builds is not None:
+        chosen = chosen.where(orders.c.build_digest.in_([digest(build) for build in builds]))
     found = connection.execute(
-        sa.select(orders)
-        .where(orders.c.campaign_id == campaign_id, free)
-        .order_by(*_ranked(builds or ()))
-        .limit(1)
-        .with_for_update(skip_locked=True)
+        chosen.order_by(orders.c.position).limit(1).with_for_update(skip_locked=True)
     ).first()
     if found is None:
         return None
@@ -128,13 +158,6 @@ def claim(
     lease = {"lease_clock": clock, "lease_until_s": now_s + lease_s}
     connection.execute(orders.update().where(orders.c.id == found.id).values(**held, **lease))
     return _order(found, found.attempts + 1)
-
-
-def _ranked(builds: Sequence[Mapping[str, Any]]) -> list[sa.ColumnElement[Any]]:
-    """Orders of these builds first, then the longest, then as planned."""
-    at_hand = orders.c.build_digest.in_([digest(build) for build in builds])
-    longest = sa.func.coalesce(orders.c.expected_s, 0.0).desc()
-    return [sa.case((at_hand, 0), else_=1), longest, orders.c.position.asc()]
 
 
 def renew(connection: sa.Connection, order_id: int, worker: str, lease_s: float) -> bool:
@@ -163,8 +186,10 @@ def close(connection: sa.Connection, order_id: int, worker: str) -> bool:
 def fail(
     connection: sa.Connection, order_id: int, worker: str, failure: Mapping[str, Any], retry: bool
 ) -> bool:
-    """Keeps the failure; frees or ends the order where the worker still holds it."""
+    """Keeps the failure of an order not yet done; frees or ends it where the worker holds it."""
     found = _require(connection, order_id, lock=True)
+    if found.state == DONE:
+        return False
     _record(connection, found, failure, worker)
     if found.state != LEASED or found.worker != worker:
         return False
@@ -201,6 +226,36 @@ def reopen(connection: sa.Connection, campaign_id: int) -> int:
     return done.rowcount
 
 
+def claims(connection: sa.Connection, campaign_id: int) -> list[Claim]:
+    """Every held order, in the order of the plan."""
+    clock, now_s = lease_clock(connection)
+    left_s = sa.case((orders.c.lease_clock == clock, orders.c.lease_until_s - now_s), else_=-1.0)
+    found = connection.execute(
+        sa.select(orders.c.id, orders.c.worker, left_s.label("left_s"))
+        .where(orders.c.campaign_id == campaign_id, orders.c.state == LEASED)
+        .order_by(orders.c.position)
+    )
+    return [Claim(order_id=row.id, worker=row.worker, left_s=row.left_s) for row in found]
+
+
+def remaining(connection: sa.Connection, campaign_id: int) -> dict[str, Remaining]:
+    """What is left by build, as canonical JSON, in the order of the plan."""
+    found = connection.execute(
+        sa.select(
+            sa.func.min(orders.c.build).label("build"),
+            sa.func.count().label("orders"),
+            sa.func.coalesce(sa.func.sum(orders.c.expected_s), 0.0).label("expected_s"),
+        )
+        .where(orders.c.campaign_id == campaign_id, orders.c.state.in_((WAITING, LEASED)))
+        .group_by(orders.c.build_digest)
+        .order_by(sa.func.min(orders.c.position))
+    )
+    return {
+        canonical(json.loads(row.build)): Remaining(orders=row.orders, expected_s=row.expected_s)
+        for row in found
+    }
+
+
 def progress(connection: sa.Connection, campaign_id: int) -> Progress:
     name = connection.execute(
         sa.select(campaigns.c.name).where(campaigns.c.id == campaign_id)
@@ -221,14 +276,19 @@ def progress(connection: sa.Connection, campaign_id: int) -> Progress:
         **{state: number.get(state, 0) for state in STATES},
         expected_s=sum(seconds.values()),
         expected_left_s=seconds.get(WAITING, 0.0) + seconds.get(LEASED, 0.0),
-        workers=_workers(connection, campaign_id),
+        **_measured(connection, campaign_id),
+        workers=tuple(sorted({claim.worker for claim in claims(connection, campaign_id)})),
     )
 
 
-def _workers(connection: sa.Connection, campaign_id: int) -> tuple[str, ...]:
-    held = (orders.c.campaign_id == campaign_id, orders.c.state == LEASED)
-    names = connection.execute(sa.select(orders.c.worker).where(*held).distinct()).scalars()
-    return tuple(sorted(names))
+def _measured(connection: sa.Connection, campaign_id: int) -> dict[str, Any]:
+    latency_s, energy_wh = measurements.c.latency_s, measurements.c.energy_wh_gpu
+    found = connection.execute(
+        sa.select(sa.func.coalesce(sa.func.sum(latency_s), 0.0), sa.func.sum(energy_wh))
+        .join(orders, measurements.c.order_id == orders.c.id)
+        .where(orders.c.campaign_id == campaign_id)
+    ).one()
+    return {"latency_s": found[0], "energy_wh_gpu": found[1]}
 
 
 def all_failures(connection: sa.Connection, campaign_id: int) -> list[Failure]:
@@ -277,13 +337,13 @@ def _require(connection: sa.Connection, order_id: int, lock: bool = False) -> An
     return found
 
 
-def _order(row: Any, attempt: int) -> Order:
+def _order(row: Any, attempts: int) -> Order:
     return Order(
-        id=row.id,
+        order_id=row.id,
         campaign_id=row.campaign_id,
         position=row.position,
         build=json.loads(row.build),
         request=json.loads(row.request),
         expected_s=row.expected_s,
-        attempt=attempt,
+        attempts=attempts,
     )

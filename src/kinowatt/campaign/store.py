@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from kinowatt.campaign import queue, reading
 from kinowatt.campaign.database import Database, check_file, reachable
 from kinowatt.campaign.migrating import Migration, check_version, migrate, require_current
-from kinowatt.campaign.queue import Failure, Order, Progress
+from kinowatt.campaign.queue import Claim, Failure, Order, Progress, Remaining
 from kinowatt.campaign.reading import Filters, Group, Page, StoredRow
 from kinowatt.campaign.schema import campaigns, columns, documents, measurements
 from kinowatt.lab.measurement import Measurement
@@ -73,8 +73,8 @@ class Store:
     def begin(self, plan_name: str, plan_digest: str, orders: Iterable[Mapping[str, Any]]) -> int:
         """The id of the campaign with that digest, made on the first call and the same ever after.
 
-        `orders`: each with `build` and `request` (plain JSON) and `expected_s` (seconds or None).
-        All are stored, or none.
+        `orders`: each with `build` and `request` (plain JSON) and `expected_s` (seconds or None),
+        in the order in which they are to be claimed, or with a `position`. All are stored, or none.
         """
         with self._database.writing() as connection:
             return queue.begin(connection, plan_name, plan_digest, orders)
@@ -88,10 +88,11 @@ class Store:
     ) -> Order | None:
         """Leases one order to the worker, or None where none is waiting or lapsed.
 
-        First come orders of `builds`, the builds that the worker already has, then the longest
-        expected. No other worker gets the order before the lease lapses; the claim of a lapsed
-        one records a failure of the worker that fell silent. `kinowatt.campaign.clock` has the
-        rule of the clock. `Order.attempt` counts tries, so that a caller can stop trying.
+        It is the first in the order of the plan; where `builds` is given, of those builds alone,
+        so that a worker may first ask for what it has built. No other worker gets the order before
+        the lease lapses; the claim of a lapsed one records a failure of the worker that fell
+        silent. `kinowatt.campaign.clock` has the rule of the clock. `Order.attempts` counts tries,
+        this one included, so that a caller can stop trying.
         """
         with self._database.writing() as connection:
             return queue.claim(connection, campaign_id, worker, lease_s, builds)
@@ -119,8 +120,8 @@ class Store:
     ) -> bool:
         """Keeps why a try failed; the order waits again (`retry`) or has failed.
 
-        False where the worker no longer holds the order: the failure is kept, the order is not
-        touched.
+        False where the worker no longer holds the order: it is not touched, and the failure is
+        kept unless the order is done.
         """
         with self._database.writing() as connection:
             return queue.fail(connection, order_id, worker, failure, retry)
@@ -134,6 +135,16 @@ class Store:
         """Lets the failed orders of a campaign be tried again; returns how many there were."""
         with self._database.writing() as connection:
             return queue.reopen(connection, campaign_id)
+
+    def claims(self, campaign_id: int) -> list[Claim]:
+        """Who holds which order, and for how long yet."""
+        with self._database.reading() as connection:
+            return queue.claims(connection, campaign_id)
+
+    def remaining(self, campaign_id: int) -> dict[str, Remaining]:
+        """By build (canonical JSON): what is neither done nor failed."""
+        with self._database.reading() as connection:
+            return queue.remaining(connection, campaign_id)
 
     def progress(self, campaign_id: int) -> Progress:
         """How far a campaign is; `InputError` where there is none of that id."""
