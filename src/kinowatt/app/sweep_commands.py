@@ -10,15 +10,26 @@ from kinowatt.app.options import answer, as_json, money, options, settings, wher
 @click.command()
 @click.argument("plan", required=False)
 @click.option("--dry-run", is_flag=True, help="Count, check and predict; measure nothing.")
+@click.option("--executor", default="local", show_default=True, help="local (this machine) or ray.")
+@click.option("--address", help="Of a Ray cluster; default: RAY_ADDRESS, else one of its own.")
+@click.option("--store", help="A file (SQLite) or postgresql+psycopg://…; default: PLAN.db here.")
+@click.option("--gpus", type=click.IntRange(1, 4096), help="GPUs, or slots on CPUs; default: all.")
+@click.option("--retry-failed", is_flag=True, help="Try again what has failed for good.")
 @options(where, money)
-@click.option("--gpus", type=click.IntRange(1, 4096), help="GPUs (or CPU slots); default: all.")
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of plans, for editors.")
 @as_json
 def sweep(plan: str | None, dry_run: bool, schema: bool, json_: bool, **given: Any) -> None:
     """A campaign from a plan: predicted first, then measured, whatever happens."""
-    from kinowatt.app import sweeping
+    from kinowatt.app import campaigning, sweeping
 
     asked = settings(given)
-    gpus = asked.pop("gpus", 1)
-    found = sweeping.dry_run(plan, gpus, asked)
-    answer(found.to_dict(), json_, lambda: sweeping.report(found, gpus))
+    if schema:
+        answer(sweeping.schema(), True, lambda: None)
+    elif dry_run:
+        found = sweeping.dry_run(plan, asked)
+        answer(found.to_dict(), json_, lambda: sweeping.report(found, asked.get("gpus", 1)))
+    else:
+        done = campaigning.run(plan, asked)
+        answer(done.to_dict(), json_, lambda: campaigning.report_result(done))
+        if not done.complete:
+            raise SystemExit(1)

@@ -12,15 +12,10 @@ from kinowatt.app.render import console, grid
 from kinowatt.campaign.checking import Checked, check
 from kinowatt.campaign.forecast import Costing, Forecast, forecast
 from kinowatt.campaign.outlook import Outlooks, Predict
-from kinowatt.campaign.plan_file import load_plan
+from kinowatt.campaign.plan_file import load_plan, shipped
+from kinowatt.errors import InputError
+from kinowatt.facts.gpus import gpu as find_gpu
 from kinowatt.units import format_grams, format_number, format_seconds, format_wh, to_base
-    format_grams,
-    format_number,
-    format_seconds,
-    format_wh,
-    hours_to_s,
-    kwh_to_wh,
-)
 
 LISTED = 8  # of duplicates, changes and rows that are too large
 BASIS = (
@@ -39,20 +34,27 @@ def predictor(gpu: str, profile: str | None) -> Predict:
     return run
 
 
-def checked_plan(name: str, gpu: str, profile: str | None) -> Checked:
+def checked_plan(name: str | None, given: Mapping[str, Any]) -> Checked:
     """A plan whose every row can run; `InputError` otherwise."""
-    return check(load_plan(name), Outlooks(predictor(gpu, profile)))
+    if name is None:
+        raise InputError(f"PLAN is missing: a .yaml file, or one of {', '.join(shipped())}")
+    return check(load_plan(name), Outlooks(predictor(given["gpu"], given.get("profile"))))
 
 
-def dry_run(name: str, gpus: int, given: Mapping[str, Any]) -> Forecast:
-    """What a plan costs on so many GPUs."""
+def costing_of(given: Mapping[str, Any]) -> Costing:
+    """What was asked of emissions and money."""
     accounting = account({key: given[key] for key in MONEY if key in given})
-    costing = Costing(
+    return Costing(
         co2e_g=accounting.co2e_g,
         cost_usd=accounting.cost_usd,
-        shown={"gpu": given["gpu"], **accounting.shown()},
+        shown={"gpu": find_gpu(given["gpu"]).name, **accounting.shown()},
     )
-    return forecast(checked_plan(name, given["gpu"], given.get("profile")), gpus, costing)
+
+
+def dry_run(name: str | None, given: Mapping[str, Any]) -> Forecast:
+    """What a plan costs on so many GPUs."""
+    costing = costing_of(given)
+    return forecast(checked_plan(name, given), given.get("gpus", 1), costing)
 
 
 def report(found: Forecast, gpus: int, out: Console | None = None) -> None:

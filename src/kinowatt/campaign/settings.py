@@ -28,6 +28,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "compile": COMPILES,
     "dtype": ("float32", "bfloat16", "float16"),
     "preset": ("default", "paper"),
+    "device": ("cuda", "cpu"),  # which of several is for the executor to say
 }
 DOCS: Mapping[str, str] = {
     SIZE: "height x width in pixels, as in 480x832",
