@@ -1,5 +1,6 @@
 """The command for campaigns: `sweep`."""
 
+import json
 from typing import Any
 
 import click
@@ -24,7 +25,7 @@ def sweep(plan: str | None, dry_run: bool, schema: bool, json_: bool, **given: A
 
     asked = settings(given)
     if schema:
-        answer(sweeping.schema(), True, lambda: None)
+        click.echo(json.dumps(sweeping.schema(), indent=1))
     elif dry_run:
         found = sweeping.dry_run(plan, asked)
         answer(found.to_dict(), json_, lambda: sweeping.report(found, asked.get("gpus", 1)))

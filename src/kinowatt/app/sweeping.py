@@ -41,6 +41,13 @@ def checked_plan(name: str | None, given: Mapping[str, Any]) -> Checked:
     return check(load_plan(name), Outlooks(predictor(given["gpu"], given.get("profile"))))
 
 
+def schema() -> dict[str, Any]:
+    """The JSON Schema of plans."""
+    from kinowatt.campaign.plan_schema import schema as made
+
+    return made()
+
+
 def costing_of(given: Mapping[str, Any]) -> Costing:
     """What was asked of emissions and money."""
     accounting = account({key: given[key] for key in MONEY if key in given})

@@ -57,9 +57,12 @@ class Course:
 
 
 def course(orders: Sequence[Order], workers: int, end: str = "expected") -> Course:
-    """Plays a campaign through; `end`: of which seconds (`expected`, `80_low`, …)."""
+    """Plays a campaign through, its orders as `in_order` has them.
+
+    `end`: of which seconds (`expected`, `80_low`, …).
+    """
     queues: dict[str, list[Order]] = {}
-    for order in in_order(orders):
+    for order in orders:
         queues.setdefault(order.row.key, []).append(order)
     for queue in queues.values():
         queue.reverse()  # the next one is popped from the end

@@ -19,20 +19,19 @@ MAX_ROWS = 100_000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
-    """What one row asks for; `build` and `request` as a worker of the lab gets them."""
+    """What one row asks for; `build` and `request` as a worker of the lab gets them.
+
+    `key`: one text for equal builds.
+    """
 
     block: int
     build: Mapping[str, Any]
     request: Mapping[str, Any]
+    key: str
 
     @property
     def model(self) -> str:
         return str(self.build["model"])
-
-    @property
-    def key(self) -> str:
-        """One text for equal builds."""
-        return canonical(self.build)
 
 
 def axes_of(block: Block, name: str) -> Axes:
@@ -142,13 +141,12 @@ def _row(plan: Plan, index: int, name: str, given: Mapping[str, Any], protocol: 
     options = {"idle_s": FullOptions().idle_s, **protocol.options}
     if protocol.name == "full":
         options = asdict(FullOptions(**options))
+    made = asdict(BuildOptions(**{**build, **seeds}))
+    whole = {"model": spec.name, "meters": list(plan.meters), **made}
     return Row(
         block=index,
-        build={
-            "model": spec.name,
-            "meters": list(plan.meters),
-            **asdict(BuildOptions(**{**build, **seeds})),
-        },
+        build=whole,
+        key=canonical(whole),
         request={k: v for k, v in video.items() if v is not None}
         | {k: v for k, v in options.items() if v is not None}
         | {"protocol": protocol.name},

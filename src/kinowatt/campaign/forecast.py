@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from kinowatt.campaign.agenda import course
+from kinowatt.campaign.agenda import course, in_order
 from kinowatt.campaign.checking import Checked, Order
 from kinowatt.campaign.expand import title
 from kinowatt.campaign.outlook import LEVELS, nested
@@ -95,7 +95,7 @@ def _by_level(ends: Mapping[str, float]) -> dict[str, Any] | None:
 
 def forecast(checked: Checked, workers: int, costing: Costing) -> Forecast:
     """Adds up what the outlooks of a plan's rows say."""
-    known = [o for o in checked.orders if o.outlook.expected_s is not None and _can_fit(o)]
+    known = in_order(o for o in checked.orders if o.outlook.expected_s is not None and _can_fit(o))
     counts = sorted({*WORKERS, workers}) if known else []
     courses = {n: {end: course(known, n, end) for end in ENDS} for n in counts}
     busy_s = nested({end: courses[1][end].busy_s for end in ENDS}) if known else {}

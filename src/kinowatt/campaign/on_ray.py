@@ -61,6 +61,7 @@ class RaySlot:
         self._on_event = on_event
         self._actor: Any = None
         self._asked: Any = None
+        self._placed = False
 
     @property
     def name(self) -> str:
@@ -70,7 +71,7 @@ class RaySlot:
         """Asks without waiting: Ray makes the actor when there is room."""
         if self._actor is None:
             self._actor = self._make(self._name)
-            self._asked = None
+            self._asked, self._placed = None, False
         if self._asked is None:
             self._asked = self._actor.ready.remote()
         done, _ = self._ray.wait([self._asked], timeout=LOOK_S)
@@ -79,6 +80,10 @@ class RaySlot:
         asked, self._asked = self._asked, None
         try:
             found: str | None = self._ray.get(asked)
+            if found is None and not self._placed:
+                self._placed = True
+                node = self._ray.get(self._actor.node.remote())
+                self._on_event(self._name, {"event": "placed", "node": node})
         except self._ray.exceptions.RayError as error:
             self._actor = None
             return f"its node was lost: {_first_line(error)}"

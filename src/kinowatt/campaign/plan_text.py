@@ -25,7 +25,7 @@ class Text:
         known = trail
         while known not in self.lines and known:
             known = known[:-1]
-        return f"{self.file}:{self.lines.get(known, 1)}: {dotted(trail)}".rstrip(": ")
+        return f"{self.file}:{self.lines.get(known, 1)}: {dotted(trail) or 'the plan'}"
 
     def fail(self, trail: Trail, message: str) -> NoReturn:
         raise InputError(f"{self.where(trail)} {message}")
