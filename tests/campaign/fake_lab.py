@@ -48,6 +48,7 @@ def campaign(
 ) -> Result:
     """A campaign on this laboratory, in this process."""
     executor = LocalExecutor(on_gpu=False, slots=slots, factory=FACTORY, grace_s=0.5)
+    executor.prepare()
     with open_store(url) as store:
         options = Conduct(**{**PATIENCE, **conduct})
         return run("fake", rows, store, executor, listener, options)

@@ -41,6 +41,7 @@ def campaign(
     url: str, rows: list[dict[str, Any]], told: list[dict[str, Any]], slots: int | None = None
 ) -> Result:
     executor = RayExecutor(on_gpu=False, slots=slots, factory=fake_lab.FACTORY, grace_s=0.5)
+    executor.prepare()
     with open_store(url) as store:
         conduct = Conduct(lease_s=60.0, patience_s=20.0, idle_s=60.0)
         return run("ray", rows, store, executor, told.append, conduct)
@@ -86,9 +87,9 @@ def test_rows_are_spread_over_the_nodes_and_told_live(cluster: Any, tmp_path: Pa
 @pytest.mark.torture
 def test_more_slots_than_the_cluster_has_are_refused(cluster: Any) -> None:
     with pytest.raises(InputError, match="the Ray cluster has 2 CPUs"):
-        RayExecutor(on_gpu=False, slots=9).open(lambda *_: None)
+        RayExecutor(on_gpu=False, slots=9).prepare()
     with pytest.raises(InputError, match="the Ray cluster has 0 GPUs"):
-        RayExecutor(on_gpu=True).open(lambda *_: None)
+        RayExecutor(on_gpu=True).prepare()
 
 
 @pytest.mark.torture

@@ -32,17 +32,22 @@ QUIET = ("step", "claimed", "progress", "begun")
 Listener = Callable[[dict[str, Any]], None]
 
 
-def run(name: str | None, given: Mapping[str, Any]) -> Result:
+def run(plan: str | None, given: Mapping[str, Any]) -> Result:
     """Checks everything, then measures; nothing is written before all of it is in order."""
-    checked, costing = checked_plan(name, given), costing_of(given)
+    checked, costing = checked_plan(plan, given), costing_of(given)
     orders = orders_of(checked)
     executor = _executor(given, on_gpu(order["build"] for order in orders))
     conduct = Conduct(
         time_limit_s=checked.plan.time_limit_s, retry_failed=given.get("retry_failed", False)
     )
+    executor.prepare()
     url = given.get("store") or f"{Path(checked.plan.plan).name}.db"
-    with open_store(url) as store, view(checked.plan.plan, store.name, costing) as listener:
-        return run_orders(checked.plan.plan, orders, store, executor, listener, conduct)
+    name = checked.plan.plan
+    try:
+        with open_store(url) as store, view(name, store.name, costing) as listener:
+            return run_orders(name, orders, store, executor, listener, conduct)
+    finally:
+        executor.close()
 
 
 def _executor(given: Mapping[str, Any], gpus: bool) -> Executor:

@@ -21,7 +21,7 @@ from kinowatt.app.options import answer, as_json, money, options, settings, wher
 @as_json
 def sweep(plan: str | None, dry_run: bool, schema: bool, json_: bool, **given: Any) -> None:
     """A campaign from a plan: predicted first, then measured, whatever happens."""
-    from kinowatt.app import campaigning, sweeping
+    from kinowatt.app import sweeping
 
     asked = settings(given)
     if schema:
@@ -30,6 +30,8 @@ def sweep(plan: str | None, dry_run: bool, schema: bool, json_: bool, **given: A
         found = sweeping.dry_run(plan, asked)
         answer(found.to_dict(), json_, lambda: sweeping.report(found, asked.get("gpus", 1)))
     else:
+        from kinowatt.app import campaigning
+
         done = campaigning.run(plan, asked)
         answer(done.to_dict(), json_, lambda: campaigning.report_result(done))
         if not done.complete:

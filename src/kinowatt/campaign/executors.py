@@ -5,7 +5,6 @@
 and slots with `ready`, `run`, `stop` and `close`.
 """
 
-import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -42,8 +41,11 @@ class Slot(Protocol):
 class Executor(Protocol):
     """Makes the slots of a campaign."""
 
+    def prepare(self) -> None:
+        """Looks for what to measure on, before anything is written; `InputError` without it."""
+
     def open(self, on_event: OnEvent) -> Sequence[Slot]:
-        """`InputError` where there is nothing to measure on."""
+        """The slots; nobody has looked whether they are ready."""
 
     def close(self) -> None:
         """Closes what is left, slots included."""
@@ -110,17 +112,19 @@ class LocalExecutor:
         self.wanted = slots
         self.factory = factory
         self.limits = limits
+        self._places: list[tuple[str, str | None]] = []
         self._slots: list[LocalSlot] = []
 
+    def prepare(self) -> None:
+        if self.on_gpu:
+            self._places = gpu_places(self.wanted)
+        else:
+            self._places = [(f"cpu {index}", None) for index in range(self.wanted or 1)]
+
     def open(self, on_event: OnEvent) -> Sequence[Slot]:
-        for name, gpu in self._places():
+        for name, gpu in self._places:
             self._slots.append(LocalSlot(name, gpu, on_event, self.factory, **self.limits))
         return self._slots
-
-    def _places(self) -> Iterable[tuple[str, str | None]]:
-        if self.on_gpu:
-            return gpu_places(self.wanted)
-        return [(f"cpu {index}", None) for index in range(self.wanted or 1)]
 
     def close(self) -> None:
         for slot in self._slots:
@@ -149,7 +153,3 @@ def gpu_places(wanted: int | None) -> list[tuple[str, str | None]]:
 def on_gpu(builds: Iterable[Mapping[str, Any]]) -> bool:
     """Whether a campaign of these builds needs GPUs."""
     return any(build["device"] != "cpu" for build in builds)
-
-
-def cpu_count() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -143,17 +143,22 @@ class RayExecutor:
         self.limits = limits
         self._ray: Any = None
         self._ours = False
+        self._count = 0
         self._slots: list[RaySlot] = []
 
-    def open(self, on_event: OnEvent) -> Sequence[Slot]:
-        self._ray = ray = require_extra("campaign", "ray")
+    def prepare(self) -> None:
+        self._ray = require_extra("campaign", "ray")
         self._connect()
         kind = "GPU" if self.on_gpu else "CPU"
-        there = int(ray.cluster_resources().get(kind, 0))
+        there = int(self._ray.cluster_resources().get(kind, 0))
         if there < (self.wanted or 1):
             wanted = f"--gpus {self.wanted}: " if self.wanted else ""
             self.close()
             raise InputError(f"{wanted}the Ray cluster has {there} {kind}s")
+        self._count = self.wanted or there
+
+    def open(self, on_event: OnEvent) -> Sequence[Slot]:
+        ray = self._ray
         actor = ray.remote(Bench).options(
             max_concurrency=2,  # a row, and the question how it goes
             max_restarts=0,
@@ -165,8 +170,7 @@ class RayExecutor:
         def make(name: str) -> Any:
             return actor.remote(name, self.on_gpu, self.factory, self.limits)
 
-        count = self.wanted or there
-        self._slots = [RaySlot(ray, f"ray {n}", make, on_event) for n in range(count)]
+        self._slots = [RaySlot(ray, f"ray {n}", make, on_event) for n in range(self._count)]
         return self._slots
 
     def _connect(self) -> None:
