@@ -19,6 +19,7 @@ HOMES = {
     "numpy": {"analysis", "lab", "report", "theory"},
     "ray": {"campaign"},
     "rich": {"app"},
+    "pyarrow": {"campaign", "formats"},
     "scipy": {"analysis", "lab"},
     "sqlalchemy": {"campaign"},
     "torch": {"lab"},

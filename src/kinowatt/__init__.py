@@ -2,8 +2,8 @@
 
 Verbs: `predict` answers for one video, `predict_many` for arrays, `compare` for several models or
 GPUs, `scaling` along one axis, `levers` for what each knob would save; `measure` takes a row on
-this machine, `load_measurements` reads rows, `read_microbench` what `kinowatt microbench` found,
-`watch` meters anybody's pipeline.
+this machine, `load_measurements` reads rows of files or of a store, `read_microbench` what
+`kinowatt microbench` found, `watch` meters anybody's pipeline.
 Nouns: `Prediction`, `Measurement`, `Microbench`, `ModelSpec`, `GpuSpec`, `GpuProfile`,
 `GridIntensity`, `Workload`, `Operator`.
 Facts: `models`, `model`, `gpus`, `gpu`, `grids`, `grid`.
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from kinowatt.lab.measurement import Measurement as Measurement
     from kinowatt.lab.microbench.result import Microbench as Microbench
     from kinowatt.lab.microbench.result import read_microbench as read_microbench
-    from kinowatt.lab.rows import load_measurements as load_measurements
     from kinowatt.lab.watch import watch as watch
+    from kinowatt.rows import load_measurements as load_measurements
     from kinowatt.theory.operators import Operator as Operator
     from kinowatt.theory.workload import Workload as Workload
 
@@ -58,8 +58,8 @@ _HOMES = {
     "kinowatt.lab.measure": ("measure",),
     "kinowatt.lab.measurement": ("Measurement",),
     "kinowatt.lab.microbench.result": ("Microbench", "read_microbench"),
-    "kinowatt.lab.rows": ("load_measurements",),
     "kinowatt.lab.watch": ("watch",),
+    "kinowatt.rows": ("load_measurements",),
     "kinowatt.theory.operators": ("Operator",),
     "kinowatt.theory.workload": ("Workload",),
 }

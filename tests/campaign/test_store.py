@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from kinowatt.campaign.store import Store, open_store
+from kinowatt.campaign.writing import Added
 from kinowatt.errors import InputError
 from kinowatt.lab.measurement import Measurement
 
@@ -54,10 +55,8 @@ def test_what_is_held_and_what_remains(store: Store, make_row: Row) -> None:
     ]
     assert 50 < found[0].left_s <= 60
     assert -6 < found[1].left_s <= -5
-    left = {
-        build: (rest.orders, rest.expected_s) for build, rest in store.remaining(campaign).items()
-    }
-    assert left == {'{"model":"a"}': (2, 3.0), '{"model":"b"}': (2, 1.0)}
+    left = [(rest.build, rest.waiting, rest.expected_s) for rest in store.remaining(campaign)]
+    assert left == [({"model": "a"}, 1, 2.0), ({"model": "b"}, 2, 1.0)]
     progress = store.progress(campaign)
     assert (progress.latency_s, progress.energy_wh_gpu) == (
         make_row(1)["latency_s"],
@@ -128,6 +127,21 @@ def test_a_released_order_was_not_tried(store: Store) -> None:
     assert again.attempts == 1
 
 
+def test_a_dead_worker_holds_nothing(store: Store) -> None:
+    campaign = store.begin("plan", "d", orders(3))
+    for _ in range(2):
+        store.claim(campaign, "dead", 60)
+    store.claim(campaign, "alive", 60)
+    assert store.abandon(campaign, "dead") == 2
+    assert store.abandon(campaign, "dead") == 0
+    found = store.progress(campaign)
+    assert (found.waiting, found.leased, found.workers) == (2, 1, ("alive",))
+    again = store.claim(campaign, "next", 60)
+    assert again
+    assert again.attempts == 2
+    assert [f.failure["cause"] for f in store.failures(campaign)] == ["crash", "crash"]
+
+
 def test_many_claimers_share_without_a_double(store: Store, url: str) -> None:
     campaign = store.begin("plan", "d", orders(40))
     taken: list[int] = []
@@ -148,8 +162,8 @@ def test_many_claimers_share_without_a_double(store: Store, url: str) -> None:
 
 def test_rows_come_back_bit_for_bit(store: Store, make_row: Row) -> None:
     given = make_row(0)
-    assert store.add([Measurement.from_dict(given)]) == (1, 0)
-    assert store.add([Measurement.from_dict(given)]) == (0, 1)
+    assert store.add([Measurement.from_dict(given)]) == Added(added=1, known=0)
+    assert store.add([Measurement.from_dict(given)]) == Added(added=0, known=1)
     (back,) = store.rows()
     assert json.dumps(back.row.to_dict()) == json.dumps(given)
     assert store.row(str(back.id)) == store.row(back.digest[:8]) == back

@@ -20,6 +20,7 @@ from kinowatt.app.options import (
     where,
     workload,
 )
+from kinowatt.app.store_commands import export, store
 from kinowatt.app.sweep_commands import sweep
 from kinowatt.errors import InputError, KinowattError
 from kinowatt.version import __version__
@@ -28,6 +29,7 @@ SECTIONS = {
     "Predict": ("predict", "compare", "scaling", "levers"),
     "Facts": ("models", "gpus", "grids", "profiles", "roofline", "trace"),
     "Measure": ("doctor", "measure", "microbench", "sweep"),
+    "Rows": ("store", "export"),
     "Learn": ("calibrate",),
     "Paper": ("reproduce",),
 }
@@ -254,5 +256,5 @@ def _summary(summary: dict[str, Any]) -> None:
     to.reproduction(summary)
 
 
-for _command in (doctor, measure, microbench, sweep, calibrate):
+for _command in (doctor, measure, microbench, sweep, store, export, calibrate):
     cli.add_command(_command)

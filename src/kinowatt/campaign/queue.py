@@ -15,19 +15,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from kinowatt.campaign.clock import lease_clock
-from kinowatt.campaign.schema import (
-    campaigns,
-    canonical,
-    digest,
-    failures,
-    measurements,
-    now,
-    orders,
-)
+from kinowatt.campaign.entry import digest, now
+from kinowatt.campaign.schema import campaigns, failures, measurements, orders
 from kinowatt.errors import InputError
 
 WAITING, LEASED, DONE, FAILED = STATES = ("waiting", "leased", "done", "failed")
 LAPSED = "lease lapsed"
+FREED = {"state": WAITING, "worker": None, "lease_clock": None, "lease_until_s": None}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,9 +48,10 @@ class Claim:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Remaining:
-    """What of one build is neither done nor failed: orders, and their expected seconds."""
+    """Orders of one build that can be claimed now, and their expected seconds."""
 
-    orders: int
+    build: Mapping[str, Any]
+    waiting: int
     expected_s: float
 
 
@@ -137,14 +132,7 @@ def claim(
 ) -> Order | None:
     """Leases the first free order; a claim of a lapsed lease leaves a failure of the one before."""
     clock, now_s = lease_clock(connection)
-    free = sa.or_(
-        orders.c.state == WAITING,
-        sa.and_(
-            orders.c.state == LEASED,
-            sa.or_(orders.c.lease_clock != clock, orders.c.lease_until_s < now_s),
-        ),
-    )
-    chosen = sa.select(orders).where(orders.c.campaign_id == campaign_id, free)
+    chosen = sa.select(orders).where(orders.c.campaign_id == campaign_id, _free(clock, now_s))
     if builds is not None:
         chosen = chosen.where(orders.c.build_digest.in_([digest(build) for build in builds]))
     found = connection.execute(
@@ -158,6 +146,12 @@ def claim(
     lease = {"lease_clock": clock, "lease_until_s": now_s + lease_s}
     connection.execute(orders.update().where(orders.c.id == found.id).values(**held, **lease))
     return _order(found, found.attempts + 1)
+
+
+def _free(clock: str, now_s: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+    """Waiting, or held under a lease that has lapsed."""
+    lapsed = sa.or_(orders.c.lease_clock != clock, orders.c.lease_until_s < now_s)
+    return sa.or_(orders.c.state == WAITING, sa.and_(orders.c.state == LEASED, lapsed))
 
 
 def renew(connection: sa.Connection, order_id: int, worker: str, lease_s: float) -> bool:
@@ -196,9 +190,7 @@ def fail(
     connection.execute(
         orders.update()
         .where(orders.c.id == order_id)
-        .values(
-            state=WAITING if retry else FAILED, worker=None, lease_clock=None, lease_until_s=None
-        )
+        .values(**FREED | {"state": WAITING if retry else FAILED})
     )
     return True
 
@@ -208,11 +200,8 @@ def release(connection: sa.Connection, order_id: int, worker: str) -> bool:
     done = connection.execute(
         orders.update()
         .where(orders.c.id == order_id, orders.c.state == LEASED, orders.c.worker == worker)
-        .values(
-            state=WAITING, worker=None, lease_clock=None, lease_until_s=None,
-            attempts=orders.c.attempts - 1,
-        )
-    )  # fmt: skip
+        .values(**FREED, attempts=orders.c.attempts - 1)
+    )
     return done.rowcount == 1
 
 
@@ -238,22 +227,34 @@ def claims(connection: sa.Connection, campaign_id: int) -> list[Claim]:
     return [Claim(order_id=row.id, worker=row.worker, left_s=row.left_s) for row in found]
 
 
-def remaining(connection: sa.Connection, campaign_id: int) -> dict[str, Remaining]:
-    """What is left by build, as canonical JSON, in the order of the plan."""
+def remaining(connection: sa.Connection, campaign_id: int) -> list[Remaining]:
+    """What waits, lapsed leases included, by build in the order of the plan."""
     found = connection.execute(
         sa.select(
             sa.func.min(orders.c.build).label("build"),
-            sa.func.count().label("orders"),
+            sa.func.count().label("waiting"),
             sa.func.coalesce(sa.func.sum(orders.c.expected_s), 0.0).label("expected_s"),
         )
-        .where(orders.c.campaign_id == campaign_id, orders.c.state.in_((WAITING, LEASED)))
+        .where(orders.c.campaign_id == campaign_id, _free(*lease_clock(connection)))
         .group_by(orders.c.build_digest)
         .order_by(sa.func.min(orders.c.position))
     )
-    return {
-        canonical(json.loads(row.build)): Remaining(orders=row.orders, expected_s=row.expected_s)
+    return [
+        Remaining(build=json.loads(row.build), waiting=row.waiting, expected_s=row.expected_s)
         for row in found
-    }
+    ]
+
+
+def abandon(connection: sa.Connection, campaign_id: int, worker: str) -> int:
+    """Frees what a dead worker holds, with a failure for each; returns how many there were."""
+    mine = (orders.c.campaign_id == campaign_id, orders.c.state == LEASED)
+    found = connection.execute(
+        sa.select(orders).where(*mine, orders.c.worker == worker).with_for_update()
+    ).all()
+    for order in found:
+        _record(connection, order, {"cause": "crash", "detail": f"{worker} died"})
+        connection.execute(orders.update().where(orders.c.id == order.id).values(**FREED))
+    return len(found)
 
 
 def progress(connection: sa.Connection, campaign_id: int) -> Progress:

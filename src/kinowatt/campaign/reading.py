@@ -9,7 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from kinowatt.campaign.schema import documents, instant, measurements, orders
+from kinowatt.campaign.entry import instant
+from kinowatt.campaign.schema import documents, measurements, orders
 from kinowatt.errors import InputError, unknown_name
 from kinowatt.lab.measurement import Measurement
 
@@ -41,6 +42,15 @@ class StoredRow:
     digest: str
     order_id: int | None
     row: Measurement
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Document:
+    """A row's text; `alike`: equal for rows that may be averaged."""
+
+    digest: str
+    alike: str
+    text: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,6 +100,20 @@ def page(connection: sa.Connection, filters: Filters, after: str | None, limit: 
     ).all()
     rows = tuple(_stored(row) for row in found[:limit])
     return Page(rows=rows, after=str(rows[-1].id) if len(found) > limit else None)
+
+
+def documents_page(
+    connection: sa.Connection, filters: Filters, after: int, limit: int
+) -> Sequence[Any]:
+    """`id`, `digest`, `alike` and `document` of rows behind an id."""
+    row = measurements.c
+    return connection.execute(
+        sa.select(row.id, row.digest, row.alike, documents.c.document)
+        .join(documents, documents.c.measurement_id == row.id)
+        .where(row.id > after, *conditions(filters))
+        .order_by(row.id)
+        .limit(limit)
+    ).all()
 
 
 def one(connection: sa.Connection, name: str) -> StoredRow:

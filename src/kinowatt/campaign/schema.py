@@ -1,18 +1,10 @@
-"""The tables of a store, the same on SQLite and PostgreSQL, and how a row fills them.
+"""The tables of a store, the same on SQLite and PostgreSQL.
 
 A row is kept whole, as JSON text; its columns exist only to find it, and are never read back.
 The tables are made by the migrations alone; a test proves that both agree.
 """
 
-import hashlib
-import json
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Any
-
 import sqlalchemy as sa
-
-from kinowatt.lab.measurement import Measurement, identity
 
 VERSION_TABLE = "kinowatt_version"
 VERSIONS = ("0001", "0002")  # of the schema, oldest first
@@ -94,45 +86,3 @@ documents = sa.Table(
     sa.Column("measurement_id", _Id, sa.ForeignKey("measurements.id"), primary_key=True),
     sa.Column("document", sa.Text, nullable=False),
 )
-
-
-def canonical(value: Any) -> str:
-    """JSON in one spelling: keys sorted, no blanks; refuses what is no number."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-def digest(value: Any) -> str:
-    """The same for equal JSON values, whatever the order of their keys."""
-    return hashlib.sha256(canonical(value).encode()).hexdigest()
-
-
-def alike(row: Measurement) -> str:
-    """The same for rows that may be averaged, and for no others."""
-    return digest(identity(row))[:16]
-
-
-def instant(text: str) -> str:
-    """An ISO instant in UTC and of one length, so that texts sort as times do."""
-    found = datetime.fromisoformat(text)
-    return found.astimezone(UTC).isoformat(timespec="microseconds")
-
-
-def now() -> str:
-    """This machine's wall clock; only ever shown, never compared."""
-    return instant(datetime.now(UTC).isoformat())
-
-
-def columns(row: Measurement, data: Mapping[str, Any]) -> dict[str, Any]:
-    """What a row is found by; `data` is its `to_dict()`."""
-    workload = row.workload
-    torch = row.conditions.get("torch")
-    return {
-        "digest": digest(data),
-        **{name: data[name] for name in ("model", "gpu", "protocol", "recipe", "latency_s")},
-        **{name: workload[name] for name in ("height_px", "width_px", "frames", "steps")},
-        "batch_size": workload["batch_size"],
-        "torch": None if torch is None else str(torch),
-        "taken_at": instant(row.taken_at),
-        "energy_wh_gpu": row.energy_wh["gpu"],
-        "alike": alike(row),
-    }

@@ -5,22 +5,24 @@ methods may be called from several threads, processes and, on PostgreSQL, machin
 Whatever the database refuses is a `StoreError`; bad input is an `InputError`.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import sqlalchemy as sa
-
 from kinowatt.campaign import queue, reading
 from kinowatt.campaign.database import Database, check_file, reachable
+from kinowatt.campaign.entry import Entry, entry
 from kinowatt.campaign.migrating import Migration, check_version, migrate, require_current
 from kinowatt.campaign.queue import Claim, Failure, Order, Progress, Remaining
-from kinowatt.campaign.reading import Filters, Group, Page, StoredRow
-from kinowatt.campaign.schema import campaigns, columns, documents, measurements
+from kinowatt.campaign.reading import Document, Filters, Group, Page, StoredRow
+from kinowatt.campaign.schema import campaigns
+from kinowatt.campaign.traces import Traces
+from kinowatt.campaign.writing import Added, add, insert
+from kinowatt.errors import InputError
 from kinowatt.lab.measurement import Measurement
 
-BATCH = 500
+PAGE = 500
 
 
 def open_store(url: str, create: bool = True) -> "Store":
@@ -112,7 +114,7 @@ class Store:
         with self._database.writing() as connection:
             if not queue.close(connection, order_id, worker):
                 return False
-            _insert(connection, [(found, order_id)])
+            insert(connection, [entry(found)], order_id)
             return True
 
     def fail(
@@ -141,10 +143,18 @@ class Store:
         with self._database.reading() as connection:
             return queue.claims(connection, campaign_id)
 
-    def remaining(self, campaign_id: int) -> dict[str, Remaining]:
-        """By build (canonical JSON): what is neither done nor failed."""
+    def remaining(self, campaign_id: int) -> list[Remaining]:
+        """What can be claimed now, by build in the order of the plan."""
         with self._database.reading() as connection:
             return queue.remaining(connection, campaign_id)
+
+    def abandon(self, campaign_id: int, worker: str) -> int:
+        """Frees at once what a worker holds whose process is known to be dead.
+
+        The attempt stays counted, and a failure of cause `crash` is kept for each order.
+        """
+        with self._database.writing() as connection:
+            return queue.abandon(connection, campaign_id, worker)
 
     def progress(self, campaign_id: int) -> Progress:
         """How far a campaign is; `InputError` where there is none of that id."""
@@ -162,15 +172,17 @@ class Store:
             found = connection.execute(campaigns.select().order_by(campaigns.c.id)).all()
             return [queue.progress(connection, row.id) for row in found]
 
-    def add(self, rows: Iterable[Measurement]) -> tuple[int, int]:
-        """Stores rows of no campaign, all or none; returns (added, already there)."""
-        added = seen = 0
+    def add(self, rows: Iterable[Measurement]) -> Added:
+        """Stores rows of no campaign, all or none; those that are there already are counted.
+
+        Raises `InputError` for the same measurement with other values than it has here.
+        """
+        return self.add_entries(entry(row) for row in rows)
+
+    def add_entries(self, entries: Iterable[Entry]) -> Added:
+        """`add` for rows that were prepared elsewhere."""
         with self._database.writing() as connection:
-            for batch in _batches(rows):
-                fresh = _insert(connection, [(row, None) for row in batch], skip_known=True)
-                added += fresh
-                seen += len(batch) - fresh
-        return added, seen
+            return add(connection, entries)
 
     def measurements(
         self, filters: Filters = None, after: str | None = None, limit: int = 100
@@ -186,11 +198,23 @@ class Store:
         """All rows, page by page; a row stored meanwhile may or may not be among them."""
         after: str | None = None
         while True:
-            found = self.measurements(filters, after, BATCH)
+            found = self.measurements(filters, after, PAGE)
             yield from found.rows
             if found.after is None:
                 return
             after = found.after
+
+    def documents(self, filters: Filters = None) -> Iterator[Document]:
+        """The JSON text of each row, as it was stored, without reading it."""
+        after = 0
+        while True:
+            with self._database.reading() as connection:
+                found = reading.documents_page(connection, filters, after, PAGE)
+            for row in found:
+                yield Document(digest=row.digest, alike=row.alike, text=row.document)
+            if len(found) < PAGE:
+                return
+            after = found[-1].id
 
     def row(self, name: str) -> StoredRow:
         """A row by its id or the start of its digest."""
@@ -207,6 +231,18 @@ class Store:
         with self._database.reading() as connection:
             return reading.summary(connection, filters)
 
+    def traces(self, folder: str | None = None) -> Traces:
+        """Power over time of rows: `FILE.traces/` beside an SQLite store.
+
+        A PostgreSQL store has no place beside it: there `folder` must be given.
+        """
+        if folder is not None:
+            return Traces(Path(folder))
+        if not self._database.is_sqlite:
+            raise InputError(f"{self.name}: say in which folder its traces are")
+        path = self._database.path
+        return Traces(path.with_name(f"{path.name}.traces"))
+
     def close(self) -> None:
         self._database.close()
 
@@ -220,51 +256,3 @@ class Store:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _batches(rows: Iterable[Measurement]) -> Iterator[list[Measurement]]:
-    batch: list[Measurement] = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def _insert(
-    connection: sa.Connection,
-    rows: Sequence[tuple[Measurement, int | None]],
-    skip_known: bool = False,
-) -> int:
-    """Stores rows with their documents; returns how many, the known ones left out if asked."""
-    values = []
-    for row, order_id in rows:
-        data = row.to_dict()
-        found = columns(row, data) | {"order_id": order_id}
-        values.append((found, json.dumps(data, allow_nan=False)))
-    if skip_known:
-        values = _fresh(connection, values)
-    if not values:
-        return 0
-    ids = connection.execute(
-        measurements.insert().returning(measurements.c.id, sort_by_parameter_order=True),
-        [found for found, _ in values],
-    ).scalars()
-    texts = zip(ids, (text for _, text in values), strict=True)
-    connection.execute(
-        documents.insert(), [{"measurement_id": number, "document": text} for number, text in texts]
-    )
-    return len(values)
-
-
-def _fresh(connection: sa.Connection, values: list[tuple[dict[str, Any], str]]) -> list[Any]:
-    """Those that are neither stored nor twice among the given."""
-    given = {found["digest"]: (found, text) for found, text in reversed(values)}
-    known = connection.execute(
-        sa.select(measurements.c.digest).where(measurements.c.digest.in_(given))
-    ).scalars()
-    for name in known:
-        given.pop(name, None)
-    return list(reversed(given.values()))

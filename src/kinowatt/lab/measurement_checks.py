@@ -17,10 +17,46 @@ Check = Callable[[str, Any], None]
 
 def plain(name: str, value: Any) -> Any:
     """A copy of dicts, lists and JSON values alone; `InputError` names what is something else."""
+    try:
+        return _copied(value)
+    except _NotPlain:
+        return _named(name, value)  # slower by far, as it spells the path to each value
+
+
+class _NotPlain(Exception):  # noqa: N818 (no error, since `_named` may yet accept the value)
+    """A value that is not exactly of a type of JSON; it may be of a type derived from one."""
+
+
+def _copied(value: Any) -> Any:
+    kind = type(value)
+    if kind is dict:
+        if any(type(key) is not str for key in value):
+            raise _NotPlain
+        return {
+            key: item if type(item) in _SCALARS or _finite(item) else _copied(item)
+            for key, item in value.items()
+        }
+    if kind is list or kind is tuple:
+        return [
+            item if type(item) in _SCALARS or _finite(item) else _copied(item) for item in value
+        ]
+    if kind in _SCALARS or _finite(value):
+        return value
+    raise _NotPlain
+
+
+def _finite(value: Any) -> bool:
+    return type(value) is float and value - value == 0.0  # else not a number
+
+
+_SCALARS = frozenset((str, int, bool, type(None)))
+
+
+def _named(name: str, value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {_key(name, key): plain(f"{name}.{key}", item) for key, item in value.items()}
+        return {_key(name, key): _named(f"{name}.{key}", item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(f"{name}.{index}", item) for index, item in enumerate(value)]
+        return [_named(f"{name}.{index}", item) for index, item in enumerate(value)]
     if isinstance(value, float) and not math.isfinite(value):
         raise InputError(f"{name}: {value} is not a finite number")
     if value is None or isinstance(value, str | int | float):

@@ -115,19 +115,22 @@ def _read(file: Path) -> Iterator[Measurement | Problem]:
     except OSError as error:
         raise InputError(f"{file}: {error.strerror}") from None
     for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line.decode("utf-8"), parse_constant=_no_number)
-        except (ValueError, RecursionError) as error:
-            message = f"not a whole row, perhaps cut off while it was written ({error})"
+        if line.strip():
             # Every finished line ends with a newline, so an empty text follows the last
-            yield Problem(file=file, line=number, message=message, torn=number == len(lines))
-            continue
-        try:
-            yield Measurement.from_dict(record)
-        except (InputError, RecursionError) as error:
-            yield Problem(file=file, line=number, message=str(error))
+            yield read_row(file, number, line, last=number == len(lines))
+
+
+def read_row(file: Path, number: int, line: bytes, last: bool) -> Measurement | Problem:
+    """One line that is not blank; `last`: no newline follows, so it may have been cut off."""
+    try:
+        record = json.loads(line.decode("utf-8"), parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        message = f"not a whole row, perhaps cut off while it was written ({error})"
+        return Problem(file=file, line=number, message=message, torn=last)
+    try:
+        return Measurement.from_dict(record)
+    except (InputError, RecursionError) as error:
+        return Problem(file=file, line=number, message=str(error))
 
 
 def _no_number(name: str) -> Never:

@@ -5,7 +5,7 @@ import json
 import sqlalchemy as sa
 from alembic import op
 
-from kinowatt.campaign.schema import alike
+from kinowatt.campaign.entry import entry
 from kinowatt.lab.measurement import Measurement
 
 revision = "0002"
@@ -31,5 +31,7 @@ def _fill(connection: sa.Connection) -> None:
     after = -1
     while found := connection.execute(read, {"after": after, "limit": BATCH}).all():
         rows = [(number, Measurement.from_dict(json.loads(text))) for number, text in found]
-        connection.execute(write, [{"id": number, "alike": alike(row)} for number, row in rows])
+        connection.execute(
+            write, [{"id": number, "alike": entry(row).columns["alike"]} for number, row in rows]
+        )
         after = found[-1][0]

@@ -1,0 +1,77 @@
+"""A row as it goes into a store: its text, exactly, and the values it is found by.
+
+Without SQLAlchemy, so that processes that only read files start fast.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from kinowatt.lab.measurement import Measurement, identity
+
+# What makes two rows the same measurement: seconds and Wh to the last digit, and when
+KEY = (
+    *("schema_version", "model", "gpu", "recipe", "protocol", "taken_at", "workload"),
+    *("latency_s", "energy_wh", "power_w", "idle_power_w", "peak_memory_gib"),
+    *("peak_reserved_gib", "warmup_runs"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """`document`: the JSON text that is kept; `columns`: what it is found by."""
+
+    columns: dict[str, Any]
+    document: str
+
+
+def entry(row: Measurement, document: str | None = None) -> Entry:
+    """`document`: the row's own text, where it came as one."""
+    if document is None:
+        document = json.dumps(row.to_dict(), allow_nan=False)
+    workload = row.workload
+    torch = row.conditions.get("torch")
+    columns = {
+        "digest": digest({name: getattr(row, name) for name in KEY}),
+        **{name: getattr(row, name) for name in ("model", "gpu", "protocol", "recipe")},
+        **{name: workload[name] for name in ("height_px", "width_px", "frames", "steps")},
+        "batch_size": workload["batch_size"],
+        "torch": None if torch is None else str(torch),
+        "taken_at": instant(row.taken_at),
+        "latency_s": row.latency_s,
+        "energy_wh_gpu": row.energy_wh["gpu"],
+        "alike": digest(identity(row))[:16],
+    }
+    return Entry(columns, document)
+
+
+def canonical(value: Any) -> str:
+    """JSON in one spelling: keys sorted, no blanks; refuses what is no number."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest(value: Any) -> str:
+    """The same for equal JSON values, whatever the order of their keys."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def instant(text: str) -> str:
+    """An ISO instant in UTC and of one length, so that texts sort as times do."""
+    return datetime.fromisoformat(text).astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def now() -> str:
+    """This machine's wall clock; only ever shown, never compared."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def differences(old: Any, new: Any, prefix: str = "") -> list[str]:
+    """Dotted names of the values in which two rows differ."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        names = {**old, **new}
+        found = [differences(old.get(n), new.get(n), f"{prefix}{n}.") for n in names]
+        return [name for names in found for name in names]
+    return [] if old == new and type(old) is type(new) else [prefix.rstrip(".")]

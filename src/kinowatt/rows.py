@@ -1,0 +1,40 @@
+"""`load_measurements`, whatever holds the rows; `lab` reads files, and `campaign` stores."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kinowatt.lab.measurement import Measurement
+
+SQLITE = b"SQLite format 3\0"
+
+
+def load_measurements(path_or_url: "str | Path") -> "list[Measurement]":
+    """The rows of a `.jsonl` file, of all in a folder, or of a store.
+
+    A store is an SQLite file, or a URL (`sqlite:///PATH`, `postgresql+psycopg://USER@HOST/NAME`).
+    All rows are held at once; `kinowatt export` and `Store.rows` go through them one by one.
+    Raises `InputError` for what is neither, and `FILE:LINE:` for a line that is no row.
+    """
+    if not is_store(path_or_url):
+        from kinowatt.lab.rows import load_measurements as read
+
+        return read(path_or_url)
+    from kinowatt.errors import require_extra
+
+    require_extra("campaign", "sqlalchemy")
+    from kinowatt.campaign.store import open_store
+
+    with open_store(str(path_or_url), create=False) as store:
+        return [stored.row for stored in store.rows()]
+
+
+def is_store(path_or_url: "str | Path") -> bool:
+    """Whether it is a URL, or a file that SQLite wrote."""
+    if "://" in str(path_or_url):
+        return True
+    path = Path(path_or_url)
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(SQLITE)) == SQLITE
