@@ -13,15 +13,18 @@ HOMES = {
     "alembic": {"campaign"},
     "click": {"app"},
     "diffusers": {"lab"},
+    "filelock": {"campaign"},
     "jinja2": {"report"},
     "matplotlib": {"report"},
     "numpy": {"analysis", "lab", "report", "theory"},
+    "ray": {"campaign"},
     "rich": {"app"},
     "pyarrow": {"campaign", "formats"},
     "scipy": {"analysis", "lab"},
     "sqlalchemy": {"campaign"},
     "torch": {"lab"},
     "transformers": {"lab"},
+    "yaml": {"campaign"},
 }
 AT_THE_TOP = {
     *(("click", "app"), ("rich", "app"), ("torch", "lab"), ("numpy", "lab")),

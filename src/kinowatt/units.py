@@ -29,6 +29,7 @@ UNITS = {
 BASE_UNIT = {dimension: next(iter(units)) for dimension, units in UNITS.items()}
 
 _WH = (("GWh", 1e9), ("MWh", 1e6), ("kWh", 1e3), ("Wh", 1.0))
+_GRAMS = (("t", 1e6), ("kg", GRAMS_PER_KG), ("g", 1.0))
 _FLOP = (("EFLOP", 1e18), ("PFLOP", PETA), ("TFLOP", TERA), ("GFLOP", 1e9), ("MFLOP", 1e6))
 _PIXELS = (("Gpx", 1e9), ("Mpx", 1e6))
 _BYTES = (("TiB", 2.0**40), ("GiB", 2.0**30), ("MiB", 2.0**20), ("KiB", 2.0**10))
@@ -94,6 +95,11 @@ def format_wh(energy_wh: float) -> str:
     if 0 < abs(energy_wh) < 0.00999:
         return f"{format_number(energy_wh * 1000)} mWh"
     return _scaled(energy_wh, _WH)
+
+
+def format_grams(mass_g: float) -> str:
+    """`0.412 g`, `85.9 kg`, `1.20 t`."""
+    return _scaled(mass_g, _GRAMS)
 
 
 def format_flops(flops: float) -> str:

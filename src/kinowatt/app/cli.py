@@ -23,6 +23,7 @@ from kinowatt.app.options import (
     workload,
 )
 from kinowatt.app.store_commands import export, store
+from kinowatt.app.sweep_commands import sweep
 from kinowatt.app.top_commands import top
 from kinowatt.errors import InputError, KinowattError
 from kinowatt.version import __version__
@@ -30,7 +31,7 @@ from kinowatt.version import __version__
 SECTIONS = {
     "Predict": ("predict", "compare", "scaling", "levers", "budget", "card"),
     "Facts": ("models", "gpus", "grids", "profiles", "roofline", "trace"),
-    "Measure": ("doctor", "measure", "microbench"),
+    "Measure": ("doctor", "measure", "microbench", "sweep"),
     "Rows": ("store", "export"),
     "Learn": ("calibrate", "validate", "audit"),
     "Paper": ("reproduce",),
@@ -260,7 +261,7 @@ def _summary(summary: dict[str, Any]) -> None:
 
 
 for _command in (
-    *(budget, card, doctor, measure, microbench),
+    *(budget, card, doctor, measure, microbench, sweep),
     *(store, export, calibrate, validate, audit, top),
 ):
     cli.add_command(_command)

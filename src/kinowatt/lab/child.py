@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from kinowatt.lab.channel import Channel
@@ -19,9 +20,12 @@ LOOK_EVERY_S = 0.5
 
 
 class Child:
-    """A `worker_child` in a session of its own, which a terminal's Ctrl-C does not reach."""
+    """A `worker_child` in a session of its own, which a terminal's Ctrl-C does not reach.
 
-    def __init__(self) -> None:
+    `env`: what it has besides the environment of this process.
+    """
+
+    def __init__(self, env: Mapping[str, str] | None = None) -> None:
         ours, theirs = socket.socketpair()
         self.channel = Channel(ours)
         self._output = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 (lives as long as this)
@@ -38,7 +42,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 pass_fds=given,
                 start_new_session=True,
-                env=module_environment(),
+                env=module_environment() | dict(env or {}),
             )
         finally:
             theirs.close()
@@ -84,6 +88,11 @@ class Child:
         self.wait(grace_s)
         self.channel.close()
         self._lifeline.close()
+
+    def kill(self) -> None:
+        """SIGKILL to the group and no waiting: from any thread, whoever waits for it notices."""
+        if self.running:
+            self._signal(signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -40,7 +40,7 @@ def append_row(path: str | Path, row: Measurement) -> None:
 
     Makes the file and its folder. Raises `OSError` where the line could not be written whole.
     """
-    _append(Path(path), row.to_dict())
+    append_line(path, row.to_dict())
 
 
 def append_failure(
@@ -60,7 +60,7 @@ def append_failure(
         "request": request,
         **failure,
     }
-    _append(failures_path(path), record)
+    append_line(failures_path(path), record)
 
 
 def failures_path(path: str | Path) -> Path:
@@ -137,7 +137,9 @@ def _no_number(name: str) -> Never:
     raise InputError(f"{name} is not a number of JSON")
 
 
-def _append(path: Path, record: Mapping[str, Any]) -> None:
+def append_line(path: str | Path, record: Mapping[str, Any]) -> None:
+    """Adds one line of JSON, as `append_row` does."""
+    path = Path(path)
     line = json.dumps(record, allow_nan=False).encode() + b"\n"
     path.parent.mkdir(parents=True, exist_ok=True)
     new = not path.exists()

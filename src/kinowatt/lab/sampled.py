@@ -35,6 +35,15 @@ from statistics import fmean, linear_regression, stdev
 from typing import Any
 
 from kinowatt.lab.bench import Bench, Metered
+from kinowatt.lab.duration import (
+    DROPPED_S,
+    FINISHES,
+    MAX_WINDOWS,
+    MIN_TIMED,
+    MIN_WHOLE_CALLS,
+    SETTLE_S,
+    WHOLE_WINDOWS,
+)
 from kinowatt.lab.meters.contract import SCOPES, Scope
 from kinowatt.lab.pipelines import Built
 from kinowatt.lab.protocol import (
@@ -53,16 +62,9 @@ from kinowatt.lab.stability import verdict
 from kinowatt.lab.stages import CallRecord, StageRecorder
 from kinowatt.lab.unknown import add, times
 
-DROPPED_S = 1.0
-MIN_TIMED = 3
 SLOPE_LIMIT = 0.01
 ERROR_LIMIT = 0.005  # standard error of the mean step
-MAX_WINDOWS = 3
 OPENED = 4  # windows in the length of one
-WHOLE_WINDOWS = 3  # videos of up to so many windows are measured whole
-MIN_WHOLE_CALLS = 3
-SETTLE_S = 2.5
-FINISHES = 3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

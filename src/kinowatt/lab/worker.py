@@ -19,7 +19,7 @@ from kinowatt.lab.child import Child
 from kinowatt.lab.measurement import Measurement
 from kinowatt.lab.rows import append_failure, append_row
 
-Cause = Literal["out_of_memory", "refused", "error", "crash", "hang", "start"]
+Cause = Literal["out_of_memory", "refused", "error", "crash", "hang", "start", "lost"]
 Listener = Callable[[dict[str, Any]], None]
 SURVIVED: tuple[Cause, ...] = ("out_of_memory", "refused")
 START_LIMIT_S = 1800.0  # weights of a large model from a slow disk
@@ -33,9 +33,9 @@ class Failure:
     - `out_of_memory`, of the GPU or the host: the row ends; its process lives on.
     - `refused`: Kinowatt's own error; `bad_input` where it is the request that is wrong.
     - `error`: any other exception. `crash`: the process died. `hang`: it passed its time limit.
-    - `start`: no session could be made; `detail` says why.
+    - `start`: no session could be made; `detail` says why. `lost`: the machine is gone with it.
 
-    After the last four the process is replaced. `exit_code` or `signal`: how it ended, where it
+    After all but the first two the process is replaced. `exit_code` or `signal`: how it ended, where it
     did. `stderr_tail`: the end of what it printed during the row, a traceback included.
     """
 
@@ -68,6 +68,7 @@ class Worker:
     `factory`: `module:function`, imported by the child. `key`: what the session is made of (JSON
     values). `on_event` is told what the session emits. A session that is not made within
     `start_limit_s` is given up; `grace_s` is how long a child has between SIGTERM and SIGKILL.
+    `env`: variables of the child besides those of this process.
     """
 
     def __init__(
@@ -78,7 +79,9 @@ class Worker:
         *,
         start_limit_s: float = START_LIMIT_S,
         grace_s: float = GRACE_S,
+        env: Mapping[str, str] | None = None,
     ) -> None:
+        self.env = env
         self.factory = factory
         self.key = _json("key", key)
         self.on_event = on_event
@@ -124,6 +127,12 @@ class Worker:
             self._end()
         return Outcome(failure=found)
 
+    def kill(self) -> None:
+        """Ends the child at once, from any thread; a row under way comes back as a crash."""
+        child = self._child
+        if child is not None:
+            child.kill()
+
     def close(self) -> None:
         """Lets the session close itself, and ends the child; the next row would start another."""
         if self._child is not None and self._child.running:
@@ -145,7 +154,7 @@ class Worker:
             ended = _how(self._child)
             self._end()
             self._tell({"event": "worker_died", "detail": f"between two rows, {ended}"})
-        self._child = Child()
+        self._child = Child(self.env)
         self._starts += 1
         order = {"factory": self.factory, "key": self.key, "argv": sys.argv}
         found = self._ask(order, self.start_limit_s)
@@ -227,13 +236,13 @@ class Workers:
         *,
         exclusive: bool = True,
         rows_to: str | Path | None = None,
-        **limits_s: float,
+        **options: Any,
     ) -> None:
         self.factory = factory
         self.on_event = on_event
         self.exclusive = exclusive
         self.rows_to = rows_to
-        self.limits_s = limits_s
+        self.options = options
         self._workers: dict[str, Worker] = {}
         self._open = contextlib.ExitStack()
 
@@ -264,6 +273,11 @@ class Workers:
             raise
         return self._kept(key, request, outcome)
 
+    def kill(self) -> None:
+        """Ends every child at once, from any thread; see `Worker.kill`."""
+        for worker in list(self._workers.values()):
+            worker.kill()
+
     def close(self) -> None:
         """Closes every worker; the next row would start another."""
         self.__exit__(None, None, None)
@@ -273,7 +287,7 @@ class Workers:
         if name not in self._workers:
             if self.exclusive:
                 self.close()
-            worker = Worker(self.factory, key, self.on_event, **self.limits_s)
+            worker = Worker(self.factory, key, self.on_event, **self.options)
             self._workers[name] = self._open.enter_context(worker)
         return self._workers[name]
 
