@@ -18,10 +18,11 @@ def one_core() -> None:
 
 
 def sections() -> Iterator[Callable[[], Iterator[Row]]]:
-    from benchmarks import counter, hooks, startup, throughput
+    from benchmarks import counter, hooks, serving, startup, throughput
 
     yield startup.rows
     yield hooks.rows
+    yield serving.rows
     one_core()
     yield throughput.rows
     yield counter.rows

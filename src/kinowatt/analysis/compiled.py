@@ -25,6 +25,7 @@ class Kind:
 
     def __init__(self) -> None:
         self.asked = 0
+        self.making = False
         self.codes: list[Callable[..., Any]] = []
 
     def figures(self, chosen: Scenario) -> Mapping[str, Any]:
@@ -36,9 +37,25 @@ class Kind:
                 return found  # type: ignore[no-any-return]
         self.asked += 1
         answer = figures(chosen)  # first, since it may refuse
-        if self.asked > PATIENCE and len(self.codes) < VARIANTS:
-            self.codes.append(trace(_by_workload(chosen), values))
+        if self.asked > PATIENCE and len(self.codes) < VARIANTS and not self.making:
+            self.making = True
+            _maker[0](lambda: self._make(chosen, values))
         return answer
+
+    def _make(self, chosen: Scenario, values: Mapping[str, Any]) -> None:
+        try:
+            self.codes.append(trace(_by_workload(chosen), values))
+        finally:
+            self.making = False
+
+
+Work = Callable[[], None]
+_maker: list[Callable[[Work], object]] = [lambda work: work()]
+
+
+def make_codes_by(run: Callable[[Work], object]) -> None:
+    """Where code is made (some tenths of a second each); at once, unless a server has a thread."""
+    _maker[0] = run
 
 
 def _by_workload(chosen: Scenario) -> Callable[[Mapping[str, Any]], Any]:

@@ -23,6 +23,7 @@ OFFLOADS = ("none", "model")
 DEFAULT_GPU = "h100-sxm"
 _OPTIONS = ("profile", "preset", "recipe", "tiling", "offload", "what_if")
 _ACCOUNTING = ("grid", "intensity", "price", "pue", "embodied", "host")
+SETTINGS = (*_OPTIONS, *_ACCOUNTING, *FIELDS)
 
 
 def scenario(model: str, gpu: str = DEFAULT_GPU, **given: Any) -> Scenario:
@@ -33,7 +34,7 @@ def scenario(model: str, gpu: str = DEFAULT_GPU, **given: Any) -> Scenario:
     """
     for name in given:
         if name not in (*_OPTIONS, *FIELDS):
-            raise unknown_name("setting", name, (*_OPTIONS, *_ACCOUNTING, *FIELDS))
+            raise unknown_name("setting", name, SETTINGS)
     spec = find_model(_text("model", model))
     device = find_gpu(_text("gpu", gpu))
     preset = spec.preset(_optional("preset", given) or "default")

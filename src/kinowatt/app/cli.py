@@ -20,6 +20,7 @@ from kinowatt.app.options import (
     where,
     workload,
 )
+from kinowatt.app.serve_commands import serve
 from kinowatt.errors import InputError, KinowattError
 from kinowatt.version import __version__
 
@@ -29,6 +30,7 @@ SECTIONS = {
     "Measure": ("doctor", "measure", "microbench"),
     "Learn": ("calibrate",),
     "Paper": ("reproduce",),
+    "Serve": ("serve",),
 }
 
 
@@ -253,5 +255,5 @@ def _summary(summary: dict[str, Any]) -> None:
     to.reproduction(summary)
 
 
-for _command in (doctor, measure, microbench, calibrate):
+for _command in (doctor, measure, microbench, calibrate, serve):
     cli.add_command(_command)
