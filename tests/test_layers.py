@@ -12,15 +12,20 @@ import pytest
 HOMES = {
     "click": {"app"},
     "diffusers": {"lab"},
+    "fastapi": {"app"},
+    "gradio": {"app"},
     "jinja2": {"report"},
     "matplotlib": {"report"},
     "numpy": {"analysis", "lab", "report", "theory"},
+    "pydantic": {"app"},
     "rich": {"app"},
     "scipy": {"analysis", "lab"},
     "torch": {"lab"},
     "transformers": {"lab"},
+    "uvicorn": {"app"},
 }
-AT_THE_TOP = {("click", "app"), ("rich", "app"), ("torch", "lab"), ("numpy", "lab")}
+AT_THE_TOP = {("fastapi", "app"), ("gradio", "app"), ("pydantic", "app")}  # all in app/serve
+AT_THE_TOP |= {("click", "app"), ("rich", "app"), ("torch", "lab"), ("numpy", "lab")}
 
 
 def lint(folder: Path, root: Path) -> subprocess.CompletedProcess[str]:

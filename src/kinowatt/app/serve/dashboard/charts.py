@@ -37,6 +37,12 @@ def _figure(title: str, height: int, traces: list[Any], **layout: Any) -> Any:
     return PlotData(type="plotly", plot=dumps(found).decode())
 
 
+def nothing() -> Any:
+    """A figure before there is an answer."""
+    hidden = {"visible": False}
+    return _figure("", 60, [], xaxis=hidden, yaxis=hidden)
+
+
 def stages(found: Prediction) -> Any:
     """Where the time and the energy go: one bar each, in percent, by stage."""
     traces = []

@@ -22,13 +22,8 @@ def answer(state: State) -> Answer:
     given = {name: state[name] for name in NUMBERS if state.get(name) is not None}
     names, gpus = list(state.get("models") or ()), list(state.get("gpus") or ())
     if not names or not gpus:
-        return (
-            notice(["choose at least one model and one GPU"], "error"),
-            None,
-            "",
-            "",
-            address(state),
-        )
+        said = notice(["choose at least one model and one GPU"], "error")
+        return said, charts.nothing(), "", "", address(state)
     found: list[Prediction] = []
     refused: list[str] = []
     for gpu in gpus:
@@ -39,7 +34,7 @@ def answer(state: State) -> Answer:
                 refused.append(f"{name} on {gpu} is left out: {error}")
     found.sort(key=lambda row: charts.per_second(row, "Seconds"))
     unit = state.get("unit") or "Seconds"
-    chart = charts.compared(found, unit) if found else None
+    chart = charts.compared(found, unit) if found else charts.nothing()
     words = both(
         command("compare", names, {"gpu": gpus, **given}),
         python("compare", [names, gpus], given),

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 
 import gradio as gr
 
-from kinowatt.app.serve.dashboard import compare, paper, plan
+from kinowatt.app.serve.dashboard import charts, compare, paper, plan
 from kinowatt.errors import InputError
 from kinowatt.facts.gpus import gpus
 from kinowatt.facts.grids import grids
@@ -17,7 +17,8 @@ FIRST = "wan2.1-t2v-1.3b"
 GPU = "h100-sxm"
 # An event answers at once: no queue, no progress bar over figures that are still right.
 EVENT: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-KEEP_ADDRESS = "(q) => { history.replaceState(null, '', q ? '?' + q : location.pathname); }"
+# with its path: by itself a query would be of the document's base, which is the first page
+KEEP_ADDRESS = "(q) => { history.replaceState(null, '', location.pathname + (q ? '?' + q : '')); }"
 READ_ADDRESS = "() => [location.search]"
 
 
@@ -40,10 +41,10 @@ def _plan(page: Any) -> None:
     _title("Plan", "What one video costs, before it is generated.")
     chosen = _plan_controls()
     warnings, headline = gr.HTML(), gr.HTML()
-    stages = gr.Plot(show_label=False, elem_id="stages-plot")
+    stages = _plot("stages-plot")
     stage_table = gr.HTML()
     chosen["axis"] = gr.Radio(list(plan.AXES), value="frames", label="Scaling along")
-    curve = gr.Plot(show_label=False, elem_id="scaling-plot")
+    curve = _plot("scaling-plot")
     point_table, lever_table, words = gr.HTML(), gr.HTML(), gr.HTML()
     query = gr.Textbox(visible="hidden")
     outputs = [warnings, headline, stages, stage_table, curve, point_table, lever_table, words]
@@ -79,6 +80,10 @@ def _plan_controls() -> dict[str, Any]:
     return chosen
 
 
+def _plot(name: str) -> Any:
+    return gr.Plot(charts.nothing(), show_label=False, elem_id=name)
+
+
 def _number(label: str) -> gr.Number:
     return gr.Number(label=label, precision=0, minimum=1)
 
@@ -110,7 +115,7 @@ def _compare(page: Any) -> None:
         }
     chosen["unit"] = gr.Radio(list(compare.UNITS), value="Seconds", label="Chart")
     warnings, rows = gr.HTML(), gr.HTML()
-    chart, words = gr.Plot(show_label=False, elem_id="compare-plot"), gr.HTML()
+    chart, words = _plot("compare-plot"), gr.HTML()
     query = gr.Textbox(visible="hidden")
     _wire(page, chosen, [warnings, chart, rows, words, query], compare.answer)
 

@@ -45,7 +45,8 @@ def answer(state: State) -> Answer:
     try:
         return _answer(state)
     except InputError as error:
-        return (notice([str(error)], "error"), "", None, "", None, "", "", "", address(state))
+        said, none = notice([str(error)], "error"), charts.nothing()
+        return (said, "", none, "", none, "", "", "", address(state))
 
 
 def _answer(state: State) -> Answer:

@@ -69,5 +69,5 @@ def notice(messages: list[str], kind: str) -> str:
     """Messages that a screen reader hears when they change."""
     if not messages:
         return ""
-    items = "".join(f"<li>{escape(message)}</li>" for message in messages)
-    return f'<ul class="notice {kind}" role="status">{items}</ul>'
+    lines = "".join(f"<p>{escape(message)}</p>" for message in messages)
+    return f'<div class="notice {kind}" role="status">{lines}</div>'
