@@ -90,6 +90,10 @@ bench: setup  ## how fast it is, as ratios within one run
 wheel: setup  ## wheel and sdist, into dist/
 	hatchling build -d dist
 
+.PHONY: audit
+audit: setup  ## known vulnerabilities of every locked package (needs the network)
+	python scripts/audit.py
+
 .PHONY: lock
 lock: setup  ## write requirements.lock from the environment, after `make test` passed in it
 	uv pip freeze --exclude-editable | grep -v '^pip==' \

@@ -1,6 +1,8 @@
 """What is built holds everything that is needed, and works far from the repo."""
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -10,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+import kinowatt
 
 DATA = {".toml", ".csv", ".json", ".jsonl"}
 PROOF = """
@@ -76,6 +80,39 @@ def test_the_wheel_predicts_without_the_checkout(
     assert Path(package).is_relative_to(tmp_path)
     assert Path(data).is_relative_to(tmp_path)
     assert predicted == "True"
+
+
+@pytest.mark.parametrize("kind", ["wheel", "sdist"])
+def test_a_build_is_the_same_bytes_everywhere(kind: str, root: Path, tmp_path: Path) -> None:
+    """Neither the times of files nor their permissions, nor where the checkout is, get in."""
+    checkouts = [tmp_path / "one", tmp_path / "another" / "place"]
+    ignored = shutil.ignore_patterns(".*", "site", "dist", "out", "__pycache__")
+    for checkout in checkouts:
+        shutil.copytree(root, checkout, ignore=ignored)
+    for path in checkouts[1].rglob("*"):
+        path.chmod(path.stat().st_mode | 0o020)
+        os.utime(path, (1_600_000_000, 1_600_000_000))
+    built = [build(kind, checkout, tmp_path / checkout.name) for checkout in checkouts]
+    assert built[0].name == built[1].name
+    assert built[0].read_bytes() == built[1].read_bytes()
+
+
+def test_one_place_says_the_version(root: Path) -> None:
+    """So a release changes one line; the changelog names versions that were released."""
+    said = re.compile(rf"(?<![\d.]){re.escape(kinowatt.__version__)}(?![\d.])")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    found = []
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        path = root / name
+        other = name.startswith(("data/", "docs/evidence/"))
+        other = other or name in ("CHANGELOG.md", "requirements.lock")
+        if other or path.suffix not in {".py", ".toml", ".md", ".cff", ".yml", ".lock", ""}:
+            continue
+        if path.is_file() and said.search(path.read_text("utf-8")):
+            found.append(name)
+    assert found == ["src/kinowatt/version.py"]
 
 
 def test_the_lock_holds_every_requirement_and_no_address(root: Path) -> None:

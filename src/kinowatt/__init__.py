@@ -1,11 +1,12 @@
 """Kinowatt: what a generated video costs, before, while and after it is generated.
 
 Verbs: `predict` answers for one video, `predict_many` for arrays, `compare` for several models or
-GPUs, `scaling` along one axis, `levers` for what each knob would save; `measure` takes a row on
-this machine, `load_measurements` reads rows, `read_microbench` what `kinowatt microbench` found,
-`watch` meters anybody's pipeline.
-Nouns: `Prediction`, `Measurement`, `Microbench`, `ModelSpec`, `GpuSpec`, `GpuProfile`,
-`GridIntensity`, `Workload`, `Operator`.
+GPUs, `scaling` along one axis, `levers` for what each knob would save, `budget` for the best
+settings under limits; `measure` takes a row on this machine, `load_measurements` reads rows,
+`read_microbench` what `kinowatt microbench` found, `watch` meters anybody's pipeline, `card` makes
+a prediction or a row ready to be published.
+Nouns: `Prediction`, `Budget`, `Card`, `Measurement`, `Microbench`, `ModelSpec`, `GpuSpec`,
+`GpuProfile`, `GridIntensity`, `Workload`, `Operator`.
 Facts: `models`, `model`, `gpus`, `gpu`, `grids`, `grid`.
 Every error raised on purpose is a `KinowattError`; bad input is an `InputError`, a `ValueError`.
 
@@ -18,6 +19,10 @@ from kinowatt.version import __version__
 
 TYPE_CHECKING = False  # typing's own costs as long to import as everything else here
 if TYPE_CHECKING:
+    from kinowatt.analysis.budget import Budget as Budget
+    from kinowatt.analysis.budget import budget as budget
+    from kinowatt.analysis.cards import Card as Card
+    from kinowatt.analysis.cards import card as card
     from kinowatt.analysis.compare import compare as compare
     from kinowatt.analysis.compare import levers as levers
     from kinowatt.analysis.compare import scaling as scaling
@@ -46,6 +51,8 @@ if TYPE_CHECKING:
     from kinowatt.theory.workload import Workload as Workload
 
 _HOMES = {
+    "kinowatt.analysis.budget": ("Budget", "budget"),
+    "kinowatt.analysis.cards": ("Card", "card"),
     "kinowatt.analysis.compare": ("compare", "levers", "scaling"),
     "kinowatt.analysis.many": ("predict_many",),
     "kinowatt.analysis.predict": ("predict",),

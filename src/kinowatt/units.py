@@ -1,6 +1,7 @@
 """Every conversion of units, and how numbers are written for people."""
 
 import math
+from collections.abc import Callable
 
 JOULES_PER_WH = 3600.0
 GIB = 2**30
@@ -12,6 +13,7 @@ SECONDS_PER_HOUR = 3600.0
 
 _WH = (("GWh", 1e9), ("MWh", 1e6), ("kWh", 1e3), ("Wh", 1.0))
 _FLOP = (("EFLOP", 1e18), ("PFLOP", PETA), ("TFLOP", TERA), ("GFLOP", 1e9), ("MFLOP", 1e6))
+_PIXELS = (("Gpx", 1e9), ("Mpx", 1e6))
 _BYTES = (("TiB", 2.0**40), ("GiB", 2.0**30), ("MiB", 2.0**20), ("KiB", 2.0**10))
 
 
@@ -33,6 +35,23 @@ def format_number(value: float) -> str:
         value = float(f"{value:.2e}")  # 9.999 has three digits as 10.0, not as 10.00
     decimals = max(0, 2 - math.floor(math.log10(abs(value))))
     return f"{value:,.{decimals}f}"
+
+
+def round_up(value: float) -> float:
+    """To three significant digits, never below: `87.31` is `87.4`."""
+    return _rounded(value, math.ceil)
+
+
+def round_down(value: float) -> float:
+    """To three significant digits, never above: `5.0625` is `5.06`."""
+    return _rounded(value, math.floor)
+
+
+def _rounded(value: float, way: Callable[[float], int]) -> float:
+    exponent = math.floor(math.log10(value)) - 2
+    if exponent >= 0:
+        return float(way(value / 10**exponent) * 10**exponent)
+    return float(way(value * 10**-exponent) / 10**-exponent)
 
 
 def format_seconds(seconds: float) -> str:
@@ -58,6 +77,11 @@ def format_wh(energy_wh: float) -> str:
 def format_flops(flops: float) -> str:
     """`11.2 GFLOP`, `28.6 PFLOP`."""
     return _scaled(flops, _FLOP)
+
+
+def format_pixels(pixels: float) -> str:
+    """`32.3 Mpx`, `1.35 Gpx`."""
+    return _scaled(pixels, _PIXELS)
 
 
 def format_bytes(size_bytes: float) -> str:

@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from kinowatt.app.budget_commands import budget
+from kinowatt.app.card_commands import card
 from kinowatt.app.learn_commands import calibrate
 from kinowatt.app.measure_commands import doctor, measure, microbench
 from kinowatt.app.options import (
@@ -21,16 +23,17 @@ from kinowatt.app.options import (
     workload,
 )
 from kinowatt.app.serve_commands import serve
+from kinowatt.app.top_commands import top
 from kinowatt.errors import InputError, KinowattError
 from kinowatt.version import __version__
 
 SECTIONS = {
-    "Predict": ("predict", "compare", "scaling", "levers"),
+    "Predict": ("predict", "compare", "scaling", "levers", "budget", "card"),
     "Facts": ("models", "gpus", "grids", "profiles", "roofline", "trace"),
     "Measure": ("doctor", "measure", "microbench"),
     "Learn": ("calibrate",),
     "Paper": ("reproduce",),
-    "Serve": ("serve",),
+    "Serve": ("serve", "top"),
 }
 
 
@@ -255,5 +258,5 @@ def _summary(summary: dict[str, Any]) -> None:
     to.reproduction(summary)
 
 
-for _command in (doctor, measure, microbench, calibrate, serve):
+for _command in (budget, card, doctor, measure, microbench, calibrate, serve, top):
     cli.add_command(_command)

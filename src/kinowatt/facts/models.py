@@ -44,6 +44,7 @@ RULES: Shape = {
     "max_frames?": "whole",
     "min_steps?": "whole",
     "max_steps?": "whole",
+    "distilled_steps?": "whole",
 }
 PRESET: Shape = {
     "height_px": "whole",
@@ -142,7 +143,10 @@ class Recipe:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rules:
-    """What the pipeline accepts and how pixels become latents."""
+    """What the pipeline accepts and how pixels become latents.
+
+    `distilled_steps`: the one count of steps that the checkpoint was distilled for.
+    """
 
     size_multiple: int
     size_multiple_checked: int
@@ -152,6 +156,7 @@ class Rules:
     max_frames: int | None
     min_steps: int
     max_steps: int | None
+    distilled_steps: int | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -287,7 +292,7 @@ def _raw(name: str) -> dict[str, Any]:
 
 
 def _model(name: str, raw: Mapping[str, Any]) -> ModelSpec:
-    unlimited = {"max_frames": None, "min_steps": 1, "max_steps": None}
+    unlimited = {"max_frames": None, "min_steps": 1, "max_steps": None, "distilled_steps": None}
     rules = {"size_multiple_checked": raw["rules"]["size_multiple"], **unlimited}
     return ModelSpec(
         name=name,

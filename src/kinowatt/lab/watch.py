@@ -1,6 +1,8 @@
 """`with watch(pipe) as w: pipe(...)`: time and energy of anybody's diffusers pipeline, by stage."""
 
 import functools
+import math
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,6 +17,7 @@ from kinowatt.lab.conditions import source_of
 from kinowatt.lab.meters.registry import NO_GPU, MeterSet, Windows, open_meters
 from kinowatt.lab.stages import Listener, StageRecorder
 from kinowatt.lab.watch_energy import Block, Watched
+from kinowatt.lab.watch_files import Published, WatchState, started
 from kinowatt.lab.watch_report import Seen, WatchReport, report_of
 
 _WATCHED: dict[int, "Watch"] = {}
@@ -25,8 +28,9 @@ class Watch:
     """Records every call of one or more pipelines made inside its `with` block, used once.
 
     `meters`: names as in `kinowatt doctor`, or "auto". `stages`: which components are what, for
-    pipelines of a kind not known here. torch's peak memory counters are reset at each edge of a
-    stage; everything else is as before once the block is left.
+    pipelines of a kind not known here. `publish`: whether `kinowatt top` of this user sees it.
+    torch's peak memory counters are reset at each edge of a stage; everything else is as before
+    once the block is left.
     """
 
     def __init__(
@@ -35,6 +39,7 @@ class Watch:
         meters: Sequence[str] | str = "auto",
         stages: Mapping[str, str] | None = None,
         on_event: Listener | None = None,
+        publish: bool = True,
     ) -> None:
         for pipe in pipes or (None,):
             if not isinstance(getattr(pipe, "components", None), Mapping):
@@ -42,6 +47,8 @@ class Watch:
         self.pipes = tuple({id(pipe): pipe for pipe in pipes}.values())
         self.calls: list[Watched] = []
         self._asked = (meters, stages, on_event)
+        self._publish = publish
+        self._published: Published | None = None
         self._calling = threading.Lock()
         self._caller: int | None = None
         self._cleanup: ExitStack | None = None
@@ -65,6 +72,8 @@ class Watch:
             for pipe in self.pipes:
                 cleanup.callback(setattr, pipe, "__class__", type(pipe))
                 pipe.__class__ = _timed_class(type(pipe), self._call)
+            self._published = Published(self._state(), self._publish)
+            cleanup.callback(self._published.remove)
             self._block = time.perf_counter(), self._meters.start()
             self._cleanup = cleanup.pop_all()
         return self
@@ -100,6 +109,21 @@ class Watch:
             raise KinowattError("nothing is watched yet: call the pipeline in the `with` block")
         seen = Seen(pipes=self.pipes, device=self.device, calls=tuple(self.calls))
         return report_of(seen, self._meters, block)
+
+    def _state(self) -> WatchState:
+        """What others may know of this watch."""
+        assert self._meters is not None
+        sampler, now = self._meters.sampler, time.time()
+        return WatchState(
+            pid=os.getpid(),
+            process=started(os.getpid()),
+            pipeline=" + ".join(dict.fromkeys(type(pipe).__name__ for pipe in self.pipes)),
+            device=str(self.device),
+            source=sampler.source if sampler else None,
+            counter_mj=_number(sampler.latest()["energy_mj"]) if sampler else None,
+            started_at=now,
+            updated_at=now,
+        )
 
     def _claim(self) -> None:
         """Takes the pipelines and their parts; hooks of two watches on one part would mix."""
@@ -137,12 +161,19 @@ class Watch:
 
     def _timed(self, call: Callable[[], Any]) -> Any:
         assert self._meters is not None
+        assert self._published is not None
+        self._published.calling()
         self._recorder.line.wait()
         windows = self._meters.start(nested=True)
-        with self._recorder.call() as got:
-            found = call()
+        try:
+            with self._recorder.call() as got:
+                found = call()
+        except BaseException:
+            self._published.failed()
+            raise
         self._meters.stop(windows)
         self.calls.append(Watched(got[0], windows))
+        self._published.called(got[0].seconds)
         return found
 
     def _check_device(self) -> None:
@@ -161,12 +192,18 @@ def watch(
     meters: Sequence[str] | str = "auto",
     stages: Mapping[str, str] | None = None,
     on_event: Listener | None = None,
+    publish: bool = True,
 ) -> Watch:
     """Meters anybody's pipelines: `with kinowatt.watch(pipe) as w: pipe(...)`, then `w.report()`.
 
     Calls that fail are not counted. See `Watch`.
     """
-    return Watch(*pipes, meters=meters, stages=stages, on_event=on_event)
+    return Watch(*pipes, meters=meters, stages=stages, on_event=on_event, publish=publish)
+
+
+def _number(value: float) -> float | None:
+    """None for a figure that the GPU lacks."""
+    return None if math.isnan(value) else value
 
 
 def device_of(pipe: Any) -> torch.device:

@@ -1,33 +1,33 @@
-"""A watch as a block of a model card; on request with the hub's field `co2_eq_emissions`.
+"""A watch as a block of a model card; on request with the hub's field `co2_eq_emissions`."""
 
-The field as the hub's documentation has it ("Displaying carbon emissions for your model"): grams,
-source, training_type, geographical_location, hardware_used.
-"""
+from collections.abc import Iterator
 
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
-
-from kinowatt.errors import InputError, KinowattError
-from kinowatt.facts.grids import grid as find_grid
+from kinowatt.errors import KinowattError
+from kinowatt.facts.card import TABLE, carbon_sentence, electricity, hub_field, stage_row
 from kinowatt.lab.meters.contract import SCOPES
 from kinowatt.lab.watch_report import WatchReport
-from kinowatt.units import GIB, WH_PER_KWH, format_bytes, format_seconds, format_wh
+from kinowatt.units import format_seconds, format_wh
 from kinowatt.version import __version__
 
 SPREAD_LIMIT = 0.05  # calls that differ by more are not all in one state
 DISAGREEMENT_LIMIT = 0.05  # between the GPU's energy counter and its power
-MAX_INTENSITY = 3000.0  # g/kWh, as for a grid
 
 
 def card(report: WatchReport, grid: str | None, intensity: float | None) -> str:
     """The block; see `WatchReport.model_card`."""
-    carbon = _carbon(report, grid, intensity)
+    power, energy_wh = electricity(grid, intensity), report.energy_wh["gpu"]
+    if power is not None and energy_wh is None:
+        raise KinowattError(f"no CO2e without GPU energy: {report.energy_null['gpu']}")
     if report.latency_s is None:
         return "No call was made.\n"
+    front: Iterator[str] = iter(())
+    after = []
+    if power is not None and energy_wh is not None:
+        by = f"GPU energy by {report.energy_by['gpu']['meter']}"
+        front = hub_field(energy_wh, by, power, _where(report))
+        after = [carbon_sentence("One call", energy_wh, power)]
     lines = [
-        *(_front_matter(report, carbon) if carbon else ()),
+        *front,
         "### Time and energy of one call",
         "",
         f"Measured by Kinowatt {__version__} on {_where(report)}"
@@ -36,79 +36,9 @@ def card(report: WatchReport, grid: str | None, intensity: float | None) -> str:
         *_table(report),
         "",
         *_notes(report),
-        *([carbon.sentence] if carbon else ()),
+        *after,
     ]
     return "\n".join(lines) + "\n"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Carbon:
-    """Grams of CO2e of one call, and of which electricity."""
-
-    grams: float
-    g_per_kwh: float
-    where: str
-    location: str | None
-    meter: str
-
-    @property
-    def sentence(self) -> str:
-        return (
-            f"One call: {self.grams:.3g} g CO2e by the GPU's electricity alone,"
-            f" at {self.g_per_kwh:g} g/kWh ({self.where})."
-        )
-
-
-def _carbon(report: WatchReport, grid: str | None, intensity: float | None) -> _Carbon | None:
-    if grid is None and intensity is None:
-        return None
-    if grid is not None and intensity is not None:
-        raise InputError("give a grid or an intensity, not both")
-    location: str | None = None
-    if grid is not None:
-        row = find_grid(grid)
-        g_per_kwh, location = row.g_per_kwh, row.name
-        where = f"{row.name}, {row.year}, {row.kind}"
-    else:
-        g_per_kwh, where = _intensity(intensity), "as given"
-    energy_wh = report.energy_wh["gpu"]
-    if energy_wh is None:
-        raise KinowattError(f"no CO2e without GPU energy: {report.energy_null['gpu']}")
-    return _Carbon(
-        grams=energy_wh / WH_PER_KWH * g_per_kwh,
-        g_per_kwh=g_per_kwh,
-        where=where,
-        location=location,
-        meter=str(report.energy_by["gpu"]["meter"]),
-    )
-
-
-def _intensity(value: Any) -> float:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not 0 <= value <= MAX_INTENSITY:
-        raise InputError(
-            f"intensity must be a number of g CO2e per kWh from 0 to {MAX_INTENSITY:g},"
-            f" not {value!r:.60}"
-        )
-    return float(value)
-
-
-def _front_matter(report: WatchReport, carbon: _Carbon) -> Iterator[str]:
-    """YAML; a string of JSON is one of YAML, and digits without an exponent are a number in both."""
-    source = (
-        f"Kinowatt {__version__}: one generation (no training), GPU energy by {carbon.meter},"
-        f" {carbon.g_per_kwh:g} g/kWh ({carbon.where})"
-    )
-    yield "---"
-    yield "co2_eq_emissions:"
-    yield f"  emissions: {carbon.grams:.9f}"
-    yield f"  source: {json.dumps(source)}"
-    yield f"  training_type: {json.dumps('none: inference, one call of the pipeline')}"
-    if carbon.location is not None:
-        yield f"  geographical_location: {json.dumps(carbon.location)}"
-    yield f"  hardware_used: {json.dumps(_where(report))}"
-    yield "---"
-    yield ""
 
 
 def _where(report: WatchReport) -> str:
@@ -123,21 +53,14 @@ def _software(report: WatchReport) -> str:
 
 
 def _table(report: WatchReport) -> Iterator[str]:
-    yield "| stage | time | GPU energy | peak GPU memory |"
-    yield "| --- | --- | --- | --- |"
+    yield from TABLE
     for name, stage in report.stages.items():
         included = stage.get("energy_includes")
-        energy = f" (with {', '.join(included)})" if included else ""
-        yield _row(name, stage["latency_s"], stage, energy)
-    total = {"energy_wh": report.energy_wh, "peak_memory_gib": report.peak_memory_gib}
-    yield _row("**whole call**", report.latency_s or 0.0, total, "")
-
-
-def _row(name: str, seconds: float, more: Mapping[str, Any], included: str) -> str:
-    energy_wh, memory_gib = more["energy_wh"]["gpu"], more["peak_memory_gib"]
-    energy = "–" if energy_wh is None else format_wh(energy_wh) + included
-    memory = "–" if memory_gib is None else format_bytes(memory_gib * GIB)
-    return f"| {' | '.join((name, format_seconds(seconds), energy, memory))} |"
+        energy_wh, memory_gib = stage["energy_wh"]["gpu"], stage["peak_memory_gib"]
+        more = f" (with {', '.join(included)})" if included else ""
+        yield stage_row(name, stage["latency_s"], energy_wh, memory_gib, more)
+    energy_wh, seconds = report.energy_wh["gpu"], report.latency_s or 0.0
+    yield stage_row("**whole call**", seconds, energy_wh, report.peak_memory_gib)
 
 
 def _notes(report: WatchReport) -> Iterator[str]:

@@ -13,7 +13,7 @@ from kinowatt.app.serve.api import create_app
 from kinowatt.app.serve.settings import Settings
 
 COUNT = 10_500
-POSTS = ("predict", "predict/batch", "compare", "scaling", "levers")
+POSTS = ("predict", "predict/batch", "compare", "scaling", "levers", "budget")
 GETS = ("models", "gpus", "grids", "profiles", "health", "metrics")
 GOOD = {"model": "wan2.1-t2v-1.3b", "steps": 20, "frames": 33}
 ODD = ("", "x", -1, 0, 2.5, 1e300, 10**18, True, [], [None], [[1]], {}, {"": ""}, "\u202e", "\x00")
@@ -40,6 +40,7 @@ def mangled(rng: random.Random) -> Iterator[Request]:
     while True:
         path = f"/v1/{rng.choice(POSTS)}"
         fields = [*GOOD, "gpu", "what_if", "models", "gpus", "why", "axis", "values", "columns"]
+        fields += ["max_latency_s", "min_height_px", "scores", "confidence", "aspect"]
         body = {**GOOD, rng.choice(fields): rng.choice(ODD), f"odd{rng.random()}": 1}
         raw = as_json(body)
         at = rng.randrange(len(raw))

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import kinowatt
+from kinowatt.analysis.budget import budget
 from kinowatt.analysis.compare import why
 from kinowatt.app import listings
 
@@ -72,6 +73,22 @@ def test_scaling(client: Any) -> None:
 def test_levers(client: Any) -> None:
     found = client.post("/v1/levers", {"model": MODEL, **ASKED}).json()
     assert found["levers"] == [dataclasses.asdict(each) for each in kinowatt.levers(MODEL, **ASKED)]
+
+
+def test_budget(client: Any) -> None:
+    body = {"models": [MODEL], "gpus": ["l40s"], "max_latency_s": 60, "min_height_px": "480p"}
+    found = client.post("/v1/budget", body)
+    wanted = budget([MODEL], ["l40s"], max_latency_s=60, min_height_px="480p")
+    assert found.json() == wanted.to_dict()
+    score = {"model": MODEL, "height": 480, "width": 832, "frames": 17, "steps": 20, "score": 1}
+    assert client.post("/v1/budget", {**body, "scores": [score]}).status_code == 200
+
+
+def test_a_budget_reads_no_file_of_the_server(client: Any) -> None:
+    for scores in ("/etc/passwd", ["/etc/passwd"], {"path": "/etc/passwd"}):
+        found = client.post("/v1/budget", {"models": [MODEL], "scores": scores})
+        assert found.status_code == 422
+        assert "scores must be a list" in found.json()["detail"]
 
 
 @pytest.mark.parametrize(

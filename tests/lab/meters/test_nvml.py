@@ -11,6 +11,7 @@ import pynvml
 import pytest
 
 from kinowatt.lab.host import host
+from kinowatt.lab.live import View
 from kinowatt.lab.meters import nvml, registry
 from kinowatt.lab.meters.contract import MeterUnavailable
 from kinowatt.lab.meters.nvml import Device, visible
@@ -79,8 +80,11 @@ def driver(monkeypatch: pytest.MonkeyPatch) -> Made:
         "nvmlDeviceGetVirtualizationMode": lambda gpu: made.virtual,
         "nvmlDeviceGetPersistenceMode": lambda gpu: 1,
         "nvmlDeviceGetMaxClockInfo": lambda gpu, kind: 1980,
-        "nvmlDeviceGetMemoryInfo": lambda gpu: SimpleNamespace(total=80 * GIB),
+        "nvmlDeviceGetMemoryInfo": lambda gpu: SimpleNamespace(total=80 * GIB, used=20 * GIB),
         "nvmlDeviceGetPciInfo": lambda gpu: SimpleNamespace(busId=f"0000:0{gpu}:00.0"),
+        "nvmlDeviceGetClockInfo": lambda gpu, kind: 1755,
+        "nvmlDeviceGetTemperature": lambda gpu, kind: 61,
+        "nvmlDeviceGetCurrentClocksEventReasons": lambda gpu: 0,
         "nvmlSystemGetDriverVersion": lambda: b"580.65",
         "nvmlDeviceGetComputeRunningProcesses": lambda gpu: [
             SimpleNamespace(pid=pid) for pid in made.processes
@@ -335,3 +339,58 @@ def test_codecarbon_counts_the_same_gpu(driver: Made, monkeypatch: pytest.Monkey
         meter = registry.METERS["codecarbon"].make(gpu)
         assert isinstance(meter, registry.CodeCarbon)
         assert meter.gpu_index == index
+
+
+# --- the live view
+
+
+@pytest.fixture
+def _no_watches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+
+
+def metered(made: Made, energy_mj: int, watts: int) -> None:
+    made.fields[pynvml.NVML_FI_DEV_TOTAL_ENERGY_CONSUMPTION] = (
+        pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG_LONG,
+        "ullVal",
+        energy_mj,
+    )
+    made.fields[pynvml.NVML_FI_DEV_POWER_INSTANT] = (
+        pynvml.NVML_VALUE_TYPE_UNSIGNED_INT,
+        "uiVal",
+        watts * 1000,
+    )
+
+
+@pytest.mark.usefixtures("_no_watches")
+def test_gpus_as_they_are_now(driver: Made) -> None:
+    driver.names, driver.mig, driver.processes = (H100, L4), frozenset({1}), (7, 9)
+    metered(driver, 1_000_000, 650)
+    with View() as view:
+        view.now()
+        metered(driver, 37_000_000, 640)  # 36 kJ later
+        first, second = view.now().gpus
+    assert (first.name, first.index, first.power_w, first.power_limit_w) == (H100, 0, 640, 500)
+    assert first.energy_wh == pytest.approx(10)
+    assert (first.sm_clock_mhz, first.temperature_c) == (1755, 61)
+    assert (first.memory_used_gib, first.memory_gib, first.processes) == (20, 80, (7, 9))
+    assert (second.power_w, second.index) == (None, 1)
+    assert "MIG" in str(second.problem)
+    assert driver.initialised == 0
+
+
+@pytest.mark.usefixtures("_no_watches")
+def test_what_a_gpu_does_not_tell_is_unknown_in_the_view(driver: Made) -> None:
+    driver.refuses |= {"nvmlDeviceGetMemoryInfo", "nvmlDeviceGetComputeRunningProcesses"}
+    with View() as view:
+        (gpu,) = view.now().gpus
+        assert view.now().problem is None
+    assert (gpu.power_w, gpu.energy_wh, gpu.memory_used_gib, gpu.processes) == (None,) * 4
+
+
+@pytest.mark.usefixtures("_no_watches")
+def test_a_driver_without_gpus_is_said(driver: Made) -> None:
+    driver.names = ()
+    with View() as view:
+        now = view.now()
+    assert (now.gpus, now.problem) == ((), "the driver has no GPU")

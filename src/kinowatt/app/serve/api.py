@@ -10,12 +10,18 @@ from kinowatt.app.serve.guard import App, Guard
 from kinowatt.app.serve.http import status_of
 from kinowatt.app.serve.metrics import METHODS, PREFIX, Metrics
 from kinowatt.app.serve.problems import Problem, RefusedError, problem
-from kinowatt.app.serve.routes import comparing, facts, predicting, status
+from kinowatt.app.serve.routes import budgeting, comparing, facts, predicting, status
 from kinowatt.app.serve.settings import Settings
 from kinowatt.errors import KinowattError, unknown_name
 from kinowatt.version import __version__
 
-ROUTERS = (predicting.router, comparing.router, facts.router, status.router)
+ROUTERS = (
+    predicting.router,
+    comparing.router,
+    budgeting.router,
+    facts.router,
+    status.router,
+)
 DESCRIPTION = (
     "What a generated video costs: seconds, Wh, gCO2e, money, GPU memory. Every number is "
     "predicted by the profile that the answer names; intervals are of rows held out."

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from kinowatt.analysis.budget_ask import BOUNDS, MINIMUMS
 from kinowatt.app.serve.problems import documented
 from kinowatt.theory.workload import LIMITS, WHOLE
 
@@ -116,6 +117,30 @@ ScalingRequest = _request(
 )
 
 
+_NUMBER = float | None
+_LIMITS: dict[str, Any] = {
+    name: (_NUMBER, Field(None, description="A limit or minimum; see the page on budgets."))
+    for name in (*BOUNDS, *MINIMUMS)
+    if name != "min_height_px"
+}
+BudgetRequest = _request(
+    "BudgetRequest",
+    {"models": ["wan2.1-t2v-1.3b"], "gpus": ["l40s"], "max_latency_s": 60, "min_height_px": "480p"},
+    models=(list[Text] | None, Field(None, description="All models if not given.")),
+    gpus=(list[Text] | None, Field(None, description="h100-sxm if not given.")),
+    **_LIMITS,
+    min_height_px=(float | Text | None, Field(None, description="The shorter side: 480 or 480p.")),
+    aspect=(Text | None, Field(None, description="16:9, 9:16, 4:3 or 1:1.")),
+    confidence=(int | None, Field(None, description="50, 80 or 95: what keeps the limits.")),
+    scores=(
+        list[dict[str, Any]] | None,
+        Field(None, description="Your own: model, height, width, frames, steps, score."),
+    ),
+    **{name: _HOW[name] for name in ("profile", "recipe", "tiling", "offload")},
+    **_MONEY,
+)
+
+
 class Answer(BaseModel):
     """Readers accept fields that are not listed."""
 
@@ -152,6 +177,17 @@ class BatchAnswer(Answer):
 
     model: str
     columns: dict[str, list[float | None]]
+
+
+class BudgetAnswer(Answer):
+    """What `kinowatt budget --json` prints."""
+
+    asked: dict[str, Any]
+    answers: list[dict[str, Any]]
+    front: list[dict[str, Any]]
+    front_size: int
+    quality: str
+    provenance: dict[str, str]
 
 
 class FactorAnswer(Answer):
