@@ -16,7 +16,7 @@ from kinowatt.theory.predict import Scenario
 from kinowatt.theory.tracing import trace
 from kinowatt.theory.workload import FIELDS
 
-PATIENCE = 2  # predictions of a kind before code is made for it
+PATIENCE = 20  # predictions of a kind before code is made for it: it costs as much as that
 VARIANTS = 24  # paths through one kind that code is kept for: tiles, cases of tables
 
 

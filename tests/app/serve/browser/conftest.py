@@ -59,7 +59,7 @@ def visit(browser: Browser, url: str) -> Iterator[Callable[..., Page]]:
         page.wait_for_selector(".frame table", state="attached", timeout=3 * PATIENCE_MS)
         if path != "paper":
             page.wait_for_selector(
-                ".js-plotly-plot .trace, .js-plotly-plot .bars", state="attached"
+                ".js-plotly-plot .trace, .js-plotly-plot .bars, #front-plot", state="attached"
             )
         return page
 

@@ -4,6 +4,7 @@ import base64
 import csv
 import io
 import os
+import shlex
 import time
 from collections.abc import Callable
 from typing import Any
@@ -15,12 +16,14 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 import kinowatt
+from kinowatt.analysis.budget import budget
+from kinowatt.app.cli import main
 from kinowatt.app.serve.dashboard import compare, plan
 from kinowatt.units import format_seconds
 
 Visit = Callable[..., Page]
 MODEL = "wan2.1-t2v-1.3b"
-PAGES = ("", "compare", "paper")
+PAGES = ("", "compare", "budget", "paper")
 
 
 def state(page: Page) -> dict[str, list[str]]:
@@ -216,6 +219,24 @@ def test_compare_says_what_is_missing() -> None:
     assert "choose at least one" in compare.answer({"models": [], "gpus": ["l4"]})[0]
 
 
+def test_budget(visit: Visit) -> None:
+    page = visit("budget")
+    asked: dict[str, Any] = {"max_energy_wh": 10, "min_height_px": "480p", "min_video_s": 5}
+
+    def picks(**limits: Any) -> int:
+        return sum(len(one.picks) for one in budget(None, ["l40s"], **asked, **limits).answers)
+
+    rows = page.get_by_role("region", name="Best settings (predicted)").locator("tbody tr")
+    expect(rows).to_have_count(picks(max_latency_s=60))
+    expect(page.locator(".notice.plain")).to_contain_text("Quality is not scored")
+    fill(page, "At most seconds", 90)
+    expect(rows).to_have_count(picks(max_latency_s=90))
+    expect(page.locator("pre").first).to_contain_text("--max-latency-s 90")
+    fill(page, "At most seconds", 1)
+    expect(page.locator(".notice.warning")).to_contain_text("no model keeps these limits")
+    assert state(page)["max_latency_s"] == ["1"]
+
+
 def test_the_paper(visit: Visit) -> None:
     page = visit("paper")
     assert page.locator("figure img").count() >= 5
@@ -227,15 +248,15 @@ def test_the_paper(visit: Visit) -> None:
     expect(page.locator("details[open] table")).to_have_count(1)
 
 
-@pytest.mark.parametrize("path", ["", "compare"])
+@pytest.mark.parametrize("path", ["", "compare", "budget"])
 def test_every_plot_has_its_table_and_every_page_its_code(visit: Visit, path: str) -> None:
     page = visit(path)
     page.wait_for_selector(".js-plotly-plot .main-svg")
     assert 1 <= page.locator(".js-plotly-plot").count() <= page.locator(".frame table").count()
     code = page.locator("pre").all_inner_texts()
     assert [text.split()[0] for text in code] == ["kinowatt", "import"]
-    space: dict[str, Any] = {}
-    exec(code[1], space)  # it runs as it stands
+    exec(code[1], {})  # both run as they stand
+    main([*shlex.split(code[0])[1:], "--json"])
 
 
 def test_the_keyboard_reaches_every_control(visit: Visit) -> None:

@@ -1,6 +1,7 @@
 """Plotly figures; each stands beside a table with the same numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 from kinowatt.analysis.compare import ScalingPoint
@@ -16,6 +17,7 @@ STAGE_COLOURS = {
     "vae_decoder": COLOURS["VAE decoder"],
     "other": COLOURS["host"],
 }
+SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "star")
 LINE, HERE = COLOURS["self-attention"], "#D55E00"
 GRID = {"gridcolor": "rgba(128,128,128,0.35)", "zeroline": False, "automargin": True}
 LAYOUT = {
@@ -106,6 +108,36 @@ def compared(rows: Sequence[Prediction], unit: str) -> Any:
     x = {**GRID, "title": {"text": f"{words} (log scale)"}, "type": "log", "dtick": 1}
     y = {"automargin": True, "autorange": "reversed"}
     return _figure(words, 120 + 36 * len(rows), [bars], xaxis=x, yaxis=y)
+
+
+def front(rows: Sequence[Mapping[str, Any]]) -> Any:
+    """Settings by seconds and by the seconds of video that come out."""
+    traces = [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "x": [row["latency_s"] for row in rows if row["model"] == model],
+            "y": [row["video_s"] for row in rows if row["model"] == model],
+            "text": [
+                "{height_px} x {width_px} x {frames}, {steps} steps".format(**row)
+                for row in rows
+                if row["model"] == model
+            ],
+            "name": model,
+            "marker": {"size": 11, "color": colour, "symbol": symbol},
+            "hovertemplate": "%{text}: %{x:.3s} s<extra>%{fullData.name}</extra>",
+        }
+        for model, colour, symbol in zip(
+            dict.fromkeys(row["model"] for row in rows),
+            cycle(COLOURS.values()),
+            cycle(SYMBOLS),
+            strict=False,
+        )
+    ]
+    x = {**GRID, "title": {"text": "seconds to generate"}, "rangemode": "tozero"}
+    y = {**GRID, "title": {"text": "seconds of video"}, "rangemode": "tozero"}
+    title = "Time against output, none of them beaten by another"
+    return _figure(title, 360, traces, xaxis=x, yaxis=y, showlegend=True)
 
 
 def per_second(row: Prediction, unit: str) -> float:

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 
 import gradio as gr
 
-from kinowatt.app.serve.dashboard import charts, compare, paper, plan
+from kinowatt.app.serve.dashboard import budgets, charts, compare, paper, plan
 from kinowatt.errors import InputError
 from kinowatt.facts.gpus import gpus
 from kinowatt.facts.grids import grids
@@ -26,7 +26,7 @@ def build() -> Any:
     """Every page; the first is Plan."""
     with gr.Blocks(title="Kinowatt", analytics_enabled=False) as pages:
         _plan(pages)
-    for name, path, fill in (("Compare", "/compare", _compare), ("Paper", "/paper", _paper)):
+    for name, path, fill in OTHERS:
         with pages.route(name, path) as page:
             fill(page)
     return pages
@@ -120,6 +120,32 @@ def _compare(page: Any) -> None:
     _wire(page, chosen, [warnings, chart, rows, words, query], compare.answer)
 
 
+def _budget(page: Any) -> None:
+    _title("Budget", "The best settings under limits, what one gives up, what would have to give.")
+    with gr.Row():
+        chosen: dict[str, Any] = {
+            "gpus": gr.Dropdown(list(gpus()), value=["l40s"], multiselect=True, label="GPUs"),
+            "models": gr.Dropdown(
+                list(models()), value=[], multiselect=True, label="Models (none: all)"
+            ),
+        }
+    with gr.Row():
+        chosen |= {
+            "max_latency_s": gr.Number(60, label="At most seconds", minimum=0),
+            "max_energy_wh": gr.Number(10, label="At most Wh of the GPU", minimum=0),
+            "max_memory_gib": gr.Number(label="At most GiB", minimum=0),
+        }
+    with gr.Row():
+        chosen |= {
+            "min_height_px": gr.Dropdown(list(budgets.SIZES), value="480p", label="At least size"),
+            "min_video_s": gr.Number(5, label="At least seconds of video", minimum=0),
+            "aspect": gr.Dropdown(list(budgets.ASPECTS), value="card", label="Aspect ratio"),
+        }
+    said, picks, chart, front = gr.HTML(), gr.HTML(), _plot("front-plot"), gr.HTML()
+    missing, words, query = gr.HTML(), gr.HTML(), gr.Textbox(visible="hidden")
+    _wire(page, chosen, [said, picks, chart, front, missing, words, query], budgets.answer)
+
+
 def _paper(page: Any) -> None:
     _title("Paper", "The reproduction; it is computed when this page is first opened.")
     shown = gr.HTML("<p role='status'>Computing tables, claims and figures …</p>")
@@ -184,3 +210,10 @@ def _as_number(name: str, text: str) -> dict[str, float]:
         return {name: float(text)}
     except ValueError:
         return {}
+
+
+OTHERS = (
+    ("Compare", "/compare", _compare),
+    ("Budget", "/budget", _budget),
+    ("Paper", "/paper", _paper),
+)
