@@ -39,9 +39,13 @@ types: setup  ## mypy --strict
 	mypy
 
 .PHONY: tests
-tests: setup  ## tests and the code blocks of README and docs, with coverage
+tests: setup browser  ## tests and the code blocks of README and docs, with coverage
 	pytest --cov --cov-report=
 	python scripts/branch_coverage.py kinowatt/theory 95
+
+.PHONY: browser
+browser:  ## a Chromium for the tests of the dashboard, where it may be installed
+	scripts/get_chromium.sh
 
 .PHONY: docs
 docs: setup  ## the documentation as a site in site/
@@ -57,6 +61,10 @@ refresh: setup  ## rewrite outputs and tables in README and docs that no longer 
 	python scripts/doc_blocks.py
 	kinowatt reproduce -o $(OUT) >/dev/null
 	cp $(OUT)/figures/figure3.png docs/images/overview.png
+
+.PHONY: screenshots
+screenshots: setup browser  ## pictures of the dashboard in docs/images/
+	python scripts/screenshots.py
 
 .PHONY: torture
 torture: setup  ## what is too long for the gate (up to an hour); keeps its log

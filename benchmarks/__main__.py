@@ -18,11 +18,12 @@ def one_core() -> None:
 
 
 def sections() -> Iterator[Callable[[], Iterator[Row]]]:
-    from benchmarks import counter, hooks, startup, store, throughput
+    from benchmarks import counter, hooks, serving, startup, store, throughput
 
     yield startup.rows
     yield hooks.rows
     yield store.rows
+    yield serving.rows
     one_core()
     yield throughput.rows
     yield counter.rows

@@ -13,22 +13,28 @@ HOMES = {
     "alembic": {"campaign"},
     "click": {"app"},
     "diffusers": {"lab"},
+    "fastapi": {"app"},
     "filelock": {"campaign"},
+    "gradio": {"app"},
     "jinja2": {"report"},
     "matplotlib": {"report"},
     "numpy": {"analysis", "lab", "report", "theory"},
+    "pyarrow": {"campaign", "formats"},
+    "pydantic": {"app"},
     "ray": {"campaign"},
     "rich": {"app"},
-    "pyarrow": {"campaign", "formats"},
     "scipy": {"analysis", "lab"},
+    "sklearn": {"analysis"},
     "sqlalchemy": {"campaign"},
     "torch": {"lab"},
     "transformers": {"lab"},
+    "uvicorn": {"app"},
     "yaml": {"campaign"},
 }
 AT_THE_TOP = {
     *(("click", "app"), ("rich", "app"), ("torch", "lab"), ("numpy", "lab")),
     *(("alembic", "campaign"), ("sqlalchemy", "campaign")),
+    *(("fastapi", "app"), ("gradio", "app"), ("pydantic", "app")),  # all in app/serve
 }
 
 

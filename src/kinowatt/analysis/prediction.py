@@ -53,7 +53,12 @@ class Prediction:
         return cls(**values)
 
 
+_LEAVES = frozenset({float, int, str, bool, type(None)})
+
+
 def _plain(value: Any) -> Any:
+    if type(value) in _LEAVES:  # nearly all of them: the tests below cost more than the copy
+        return value
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -22,6 +22,7 @@ from kinowatt.app.options import (
     where,
     workload,
 )
+from kinowatt.app.serve_commands import serve
 from kinowatt.app.store_commands import export, store
 from kinowatt.app.sweep_commands import sweep
 from kinowatt.app.top_commands import top
@@ -35,7 +36,7 @@ SECTIONS = {
     "Rows": ("store", "export"),
     "Learn": ("calibrate", "validate", "audit"),
     "Paper": ("reproduce",),
-    "Serve": ("top",),
+    "Serve": ("serve", "top"),
 }
 
 
@@ -262,6 +263,6 @@ def _summary(summary: dict[str, Any]) -> None:
 
 for _command in (
     *(budget, card, doctor, measure, microbench, sweep),
-    *(store, export, calibrate, validate, audit, top),
+    *(store, export, calibrate, validate, audit, serve, top),
 ):
     cli.add_command(_command)

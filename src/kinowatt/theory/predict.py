@@ -12,7 +12,7 @@ from kinowatt.theory.operators import Operator
 from kinowatt.theory.passes import Tables, plan_operators
 from kinowatt.theory.physics import timer_of
 from kinowatt.theory.profile import Reach, StageTime, after_work, beyond
-from kinowatt.theory.recipe import Plan, plan
+from kinowatt.theory.recipe import Plan, resolve
 from kinowatt.theory.transforms import apply
 from kinowatt.theory.workload import Workload
 
@@ -51,7 +51,7 @@ class Estimate:
 def estimate(scenario: Scenario, tables: Tables) -> Estimate:
     """Evaluates a scenario; the same code on numbers and on arrays."""
     model, workload = scenario.model, scenario.workload
-    resolved = plan(model, workload, scenario.recipe, scenario.tiling)
+    resolved = resolve(model, workload, scenario.recipe, scenario.tiling)
     operators = plan_operators(model, workload, resolved, tables)
     operators = apply(operators, scenario.what_if)
     timer = timer_of(scenario.profile, scenario.gpu)
@@ -61,29 +61,43 @@ def estimate(scenario: Scenario, tables: Tables) -> Estimate:
     stages = {stage: timer.stage(items) for stage, items in by_stage.items()}
     made = after_work(timer, scenario.profile, resolved.megapixels)
     stages["other"] = _joined(stages["other"], made)
-    memory = None
-    if model.form != "paper":
-        memory = peak_memory(model, resolved, tables, scenario.offload)
     return Estimate(
         plan=resolved,
         operators=tuple(operators),
         stages=stages,
-        memory=memory,
+        memory=_memory(scenario, resolved, tables),
         latency_s=sum(stage.latency_s for stage in stages.values()),
         energy_j=sum(stage.energy_j for stage in stages.values()),
         flops=sum(operator.flops for operator in operators),
     )
 
 
+def call_bound(found: Estimate) -> Number:
+    """1 where the host sets the pace of the denoiser, else 0."""
+    denoiser = found.stages["denoiser"]
+    return (denoiser.host_s > denoiser.device_s) * 1
+
+
 def reach_of(scenario: Scenario, found: Estimate) -> Reach:
     """How far from the profile's rows an estimate is."""
-    denoiser = found.stages["denoiser"]
     sizes = {"tokens": found.plan.effective.tokens, "megapixels": found.plan.megapixels}
     return Reach(
         model=scenario.model.name,
-        call_bound=(denoiser.host_s > denoiser.device_s) * 1,
+        call_bound=call_bound(found),
         beyond=sum(beyond(scenario.profile, sizes).values()),
     )
+
+
+def memory(scenario: Scenario, tables: Tables) -> Memory | None:
+    """Peak memory alone, None of a published model, whose weights are not stated."""
+    resolved = resolve(scenario.model, scenario.workload, scenario.recipe, scenario.tiling)
+    return _memory(scenario, resolved, tables)
+
+
+def _memory(scenario: Scenario, resolved: Plan, tables: Tables) -> Memory | None:
+    if scenario.model.form == "paper":
+        return None
+    return peak_memory(scenario.model, resolved, tables, scenario.offload)
 
 
 def _joined(first: StageTime, second: StageTime) -> StageTime:

@@ -1,7 +1,7 @@
 """From a workload to the calls that the pipeline really makes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kinowatt.facts.models import ModelSpec, PassSpec, Recipe
@@ -45,14 +45,20 @@ class Plan:
     passes: tuple[Pass, ...]
     effective: Effective
     megapixels: Number  # of all frames of all videos
-    notes: tuple[tuple[str, str], ...]
+    notes: tuple[tuple[str, str], ...] = ()
 
 
 def plan(model: ModelSpec, workload: Workload, recipe: Recipe, tiling: bool) -> Plan:
-    """Resolves a recipe for a workload, on numbers and on arrays alike.
+    """Resolves a recipe for a workload, on numbers and on arrays alike, and says what differs.
 
     `InputError` where a pass of the recipe would have nothing left to run.
     """
+    found = resolve(model, workload, recipe, tiling)
+    return replace(found, notes=notes(model, workload, recipe, found.effective))
+
+
+def resolve(model: ModelSpec, workload: Workload, recipe: Recipe, tiling: bool) -> Plan:
+    """A plan without notes: numbers alone."""
     for name in SIZES:
         where = f"recipe {recipe.name} of {model.name}"
         check_range(where, name, getattr(workload, name), limits(model, name, recipe))
@@ -66,7 +72,6 @@ def plan(model: ModelSpec, workload: Workload, recipe: Recipe, tiling: bool) -> 
         passes=passes,
         effective=effective,
         megapixels=effective.frames * effective.height_px * effective.width_px * names["B"] / 1e6,
-        notes=_notes(model, workload, recipe, effective),
     )
 
 
@@ -119,9 +124,10 @@ def _effective(
     )
 
 
-def _notes(
+def notes(
     model: ModelSpec, workload: Workload, recipe: Recipe, effective: Effective
 ) -> tuple[tuple[str, str], ...]:
+    """Every difference from what was asked for, as code and sentence."""
     if any(hasattr(getattr(workload, name), "shape") for name in FIELDS):
         return ()  # arrays are answered with numbers only
     effective_size = f"{effective.height_px:g}x{effective.width_px:g}"

@@ -1,0 +1,121 @@
+"""The numbers of one scenario, as plain dicts: what a prediction is assembled from."""
+
+from collections.abc import Iterable
+from dataclasses import fields
+from typing import Any
+
+from kinowatt.facts.operator_tables import operator_table
+from kinowatt.theory.operators import COMPUTE_KINDS
+from kinowatt.theory.physics import timer_of
+from kinowatt.theory.predict import Estimate, Scenario, call_bound, estimate, flops_by_part
+from kinowatt.theory.profile import StageTime, Timed, Timer
+from kinowatt.theory.recipe import Effective
+from kinowatt.units import joules_to_wh
+
+Number = Any
+
+
+def figures(chosen: Scenario) -> dict[str, Any]:
+    """Effective workload, FLOPs, stages, kinds of operators, passes, seconds, joules, memory.
+
+    Numbers alone: no words, and no path that depends on more than tiles and cases of tables.
+    """
+    result = estimate(chosen, operator_table)
+    effective = result.plan.effective
+    return {
+        "effective": {field.name: getattr(effective, field.name) for field in fields(Effective)},
+        "megapixels": result.plan.megapixels,
+        "call_bound": call_bound(result),
+        "flops": flops_by_part(result.operators),
+        "stages": _stages(result),
+        "operators": _operators(chosen, result),
+        "passes": _passes(chosen, result),
+        "latency_s": result.latency_s,
+        "energy_j": result.energy_j,
+        "peak_memory_gib": result.memory.peak_gib if result.memory else None,
+        "weights_gib": dict(result.memory.weights_gib) if result.memory else {},
+    }
+
+
+def _stages(result: Estimate) -> dict[str, dict[str, Number | None]]:
+    peaks = result.memory.stages_gib if result.memory else {}
+    stages: dict[str, dict[str, Number | None]] = {
+        name: {
+            "latency_s": stage.latency_s,
+            "energy_wh": joules_to_wh(stage.energy_j),
+            "flops": sum(item.operator.flops for item in stage.operators),
+            "calls": _calls(stage.operators),
+            "peak_memory_gib": peaks.get(name),
+        }
+        for name, stage in result.stages.items()
+    }
+    stages["denoiser"]["forward_s"] = _forward_s(result)
+    return stages
+
+
+def _operators(chosen: Scenario, result: Estimate) -> dict[str, dict[str, Any]]:
+    timer = timer_of(chosen.profile, chosen.gpu)
+    by_kind: dict[str, list[Timed]] = {}
+    for stage in result.stages.values():
+        for item in stage.operators:
+            by_kind.setdefault(item.operator.kind, []).append(item)
+    return {kind: _kind(items, timer) for kind, items in by_kind.items()}
+
+
+def _calls(items: Iterable[Timed]) -> Number | None:
+    """Operator calls in all; None where a published model states neither bytes nor calls."""
+    operators = [item.operator for item in items]
+    if any(operator.bytes is None for operator in operators):
+        return None
+    return 0.0 + sum(operator.calls for operator in operators)
+
+
+def _kind(items: list[Timed], timer: Timer) -> dict[str, Any]:
+    calls = _calls(items)
+    latency_s = sum(item.latency_s for item in items)
+    stated = [item.operator.bytes for item in items if item.operator.bytes is not None]
+    return {
+        "latency_s": latency_s,
+        "energy_wh": joules_to_wh(sum(item.energy_j for item in items)),
+        "flops": sum(item.operator.flops for item in items),
+        "bytes": sum(stated) if stated else None,
+        "calls": calls,
+        "bound": _bound(items, latency_s, timer.calling_s(item.operator for item in items)),
+    }
+
+
+def _bound(items: list[Timed], latency_s: Number, host_s: Number) -> tuple[Number, Number]:
+    """Whether calling them takes longer than running them, and whether compute is most of that."""
+    computes = items[0].operator.kind in COMPUTE_KINDS
+    compute_s = sum(item.latency_s * (item.compute_s >= item.memory_s) for item in items)
+    return host_s > latency_s, computes and compute_s >= latency_s / 2
+
+
+def _passes(chosen: Scenario, result: Estimate) -> list[dict[str, Any]]:
+    timer = timer_of(chosen.profile, chosen.gpu)
+    found = []
+    for item in result.plan.passes:
+        operators = [o for o in result.operators if o.source == item.name]
+        time = timer.stage(operators)
+        symbols = {k: v for k, v in item.symbols.items() if k != "pixel_frames"}
+        found.append(
+            {
+                "name": item.name,
+                "stage": item.stage,
+                "calls": item.calls,
+                "latency_s": time.latency_s,
+                "energy_wh": joules_to_wh(time.energy_j),
+                **symbols,
+            }
+        )
+    return found
+
+
+def _forward_s(result: Estimate) -> Number:
+    """Seconds of one call of the first denoising pass."""
+    first = next(item for item in result.plan.passes if item.stage == "denoiser")
+    stage: StageTime = result.stages["denoiser"]
+    if sum(1 for item in result.plan.passes if item.stage == "denoiser") == 1:
+        return stage.latency_s / first.calls
+    times = [t.latency_s for t in stage.operators if t.operator.source == first.name]
+    return sum(times) / first.calls

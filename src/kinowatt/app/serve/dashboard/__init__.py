@@ -1,0 +1,1 @@
+"""The dashboard: pages in Gradio, drawn by Plotly, all of it from this machine."""

@@ -1,0 +1,146 @@
+"""Plotly figures; each stands beside a table with the same numbers."""
+
+from collections.abc import Mapping, Sequence
+from itertools import cycle
+from typing import Any
+
+from kinowatt.analysis.compare import ScalingPoint
+from kinowatt.analysis.prediction import Prediction
+from kinowatt.app.render import STAGE_NAMES
+from kinowatt.app.serve.http import dumps
+from kinowatt.report.style import COLOURS
+
+STAGE_COLOURS = {
+    "text_encoder": COLOURS["text encoder"],
+    "denoiser": COLOURS["self-attention"],
+    "latent_upsampler": COLOURS["MLP"],
+    "vae_decoder": COLOURS["VAE decoder"],
+    "other": COLOURS["host"],
+}
+SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "star")
+LINE, HERE = COLOURS["self-attention"], "#D55E00"
+GRID = {"gridcolor": "rgba(128,128,128,0.35)", "zeroline": False, "automargin": True}
+LAYOUT = {
+    "paper_bgcolor": "rgba(0,0,0,0)",
+    "plot_bgcolor": "rgba(0,0,0,0)",
+    "margin": {"l": 12, "r": 12, "t": 44, "b": 12},
+    "legend": {"orientation": "h", "y": -0.35},
+    "font": {"size": 13},
+    "hoverlabel": {"namelength": -1},
+}
+
+
+def _figure(title: str, height: int, traces: list[Any], **layout: Any) -> Any:
+    """A figure as the browser's Plotly reads it; the Python package would only slow this down."""
+    from gradio.components.plot import PlotData
+
+    heading = {"text": title, "x": 0.01, "font": {"size": 15}}
+    found = {"data": traces, "layout": {**LAYOUT, "title": heading, "height": height, **layout}}
+    return PlotData(type="plotly", plot=dumps(found).decode())
+
+
+def nothing() -> Any:
+    """A figure before there is an answer."""
+    hidden = {"visible": False}
+    return _figure("", 60, [], xaxis=hidden, yaxis=hidden)
+
+
+def stages(found: Prediction) -> Any:
+    """Where the time and the energy go: one bar each, in percent, by stage."""
+    traces = []
+    for name, row in found.stages.items():
+        seconds, wh = row["latency_s"] or 0.0, row["energy_wh"] or 0.0
+        traces.append(
+            {
+                "type": "bar",
+                "y": ["energy", "time"],
+                "x": [wh / (found.energy_wh["gpu"] or 1.0), seconds / found.latency_s],
+                "customdata": [f"{wh:.3g} Wh", f"{seconds:.3g} s"],
+                "name": STAGE_NAMES.get(name, name),
+                "orientation": "h",
+                "marker": {"color": STAGE_COLOURS.get(name, COLOURS["cross-attention"])},
+                "hovertemplate": "%{fullData.name}: %{customdata} (%{x:.1%})<extra></extra>",
+            }
+        )
+    x = {**GRID, "tickformat": ".0%", "range": [0, 1]}
+    title = "Where time and energy go"
+    return _figure(title, 240, traces, barmode="stack", xaxis=x, yaxis={"automargin": True})
+
+
+def scaling(axis: str, points: Sequence[ScalingPoint], here: Prediction, field: str) -> Any:
+    """Seconds along an axis, and where the page stands."""
+    curve = {
+        "type": "scatter",
+        "x": [point.value for point in points],
+        "y": [point.latency_s for point in points],
+        "mode": "lines+markers",
+        "line": {"color": LINE},
+        "name": "predicted",
+        "hovertemplate": "%{x}: %{y:.3s} s<extra></extra>",
+    }
+    spot = {
+        "type": "scatter",
+        "x": [here.workload[field]],
+        "y": [here.latency_s],
+        "mode": "markers+text",
+        "text": ["you are here"],
+        "textposition": "top left",
+        "marker": {"size": 14, "color": HERE, "symbol": "diamond"},
+        "name": "you are here",
+        "hovertemplate": "you are here: %{y:.3s} s<extra></extra>",
+    }
+    x = {**GRID, "title": {"text": "height (px)" if axis == "size" else axis}}
+    y = {**GRID, "title": {"text": "seconds"}, "rangemode": "tozero"}
+    return _figure(f"Seconds along {axis}", 340, [curve, spot], xaxis=x, yaxis=y)
+
+
+def compared(rows: Sequence[Prediction], unit: str) -> Any:
+    """One bar for each model and GPU: seconds or Wh per second of video."""
+    bars = {
+        "type": "bar",
+        "y": [f"{row.model}, {row.gpu}" for row in rows],
+        "x": [per_second(row, unit) for row in rows],
+        "orientation": "h",
+        "marker": {"color": LINE},
+        "hovertemplate": "%{y}: %{x:.3g}<extra></extra>",
+    }
+    words = f"{unit} per second of video"
+    x = {**GRID, "title": {"text": f"{words} (log scale)"}, "type": "log", "dtick": 1}
+    y = {"automargin": True, "autorange": "reversed"}
+    return _figure(words, 120 + 36 * len(rows), [bars], xaxis=x, yaxis=y)
+
+
+def front(rows: Sequence[Mapping[str, Any]]) -> Any:
+    """Settings by seconds and by the seconds of video that come out."""
+    traces = [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "x": [row["latency_s"] for row in rows if row["model"] == model],
+            "y": [row["video_s"] for row in rows if row["model"] == model],
+            "text": [
+                "{height_px} x {width_px} x {frames}, {steps} steps".format(**row)
+                for row in rows
+                if row["model"] == model
+            ],
+            "name": model,
+            "marker": {"size": 11, "color": colour, "symbol": symbol},
+            "hovertemplate": "%{text}: %{x:.3s} s<extra>%{fullData.name}</extra>",
+        }
+        for model, colour, symbol in zip(
+            dict.fromkeys(row["model"] for row in rows),
+            cycle(COLOURS.values()),
+            cycle(SYMBOLS),
+            strict=False,
+        )
+    ]
+    x = {**GRID, "title": {"text": "seconds to generate"}, "rangemode": "tozero"}
+    y = {**GRID, "title": {"text": "seconds of video"}, "rangemode": "tozero"}
+    title = "Time against output, none of them beaten by another"
+    return _figure(title, 360, traces, xaxis=x, yaxis=y, showlegend=True)
+
+
+def per_second(row: Prediction, unit: str) -> float:
+    """A figure per second of video that comes out of one call."""
+    video_s: float = row.workload["video_s"] * row.workload["batch_size"]
+    return (row.latency_s if unit == "Seconds" else row.energy_wh["gpu"] or 0.0) / video_s

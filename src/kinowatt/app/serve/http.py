@@ -1,0 +1,83 @@
+"""Bodies in, answers out: JSON of plain dicts, or of columns."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from fastapi import Request, Response
+
+from kinowatt.app.serve.problems import RefusedError
+from kinowatt.errors import InputError, KinowattError
+
+JSON = "application/json"
+
+
+def dumps(value: Any) -> bytes:
+    """JSON without NaN (null instead); arrays are lists."""
+    return orjson.dumps(value, default=_plain, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "tolist"):  # arrays that orjson can't read in place, and NumPy scalars
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(type(value).__name__)
+
+
+def answer(value: Any) -> Response:
+    return Response(dumps(value), media_type=JSON)
+
+
+async def body(request: Request) -> dict[str, Any]:
+    """The object in a request's body; what is null counts as not given."""
+    kind = request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
+    if kind != JSON and not kind.endswith("+json"):
+        raise RefusedError(415, f"the body must be {JSON}, not {kind[:60]!r}")
+    try:
+        found = orjson.loads(await request.body())
+    except ValueError as error:
+        raise RefusedError(400, f"the body is not JSON: {str(error)[:120]}") from None
+    if not isinstance(found, dict):
+        raise InputError('the body must be a JSON object, e.g. {"model": "wan2.1-t2v-1.3b"}')
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def needed(given: dict[str, Any], name: str) -> Any:
+    """Takes a field out of a body, which must have it."""
+    if name not in given:
+        raise InputError(f"{name} is missing")
+    return given.pop(name)
+
+
+def listed(given: dict[str, Any], name: str, most: int) -> Sequence[Any]:
+    """Takes a list out of a body, of at most so many; empty where it is not given."""
+    found = given.pop(name, [])
+    if not isinstance(found, list):
+        raise InputError(f"{name} must be a list, not {found!r:.60}")
+    if len(found) > most:
+        raise InputError(f"{name} has {len(found)} items, at most {most} are answered at once")
+    return found
+
+
+def flag(given: dict[str, Any], name: str) -> bool:
+    """Takes true or false out of a body; false where it is not given."""
+    found = given.pop(name, False)
+    if not isinstance(found, bool):
+        raise InputError(f"{name} must be true or false, not {found!r:.60}")
+    return found
+
+
+def known(look_up: Any, name: str) -> Any:
+    """A fact by its name in the address: an unknown one is a 404 with the nearest."""
+    try:
+        return look_up(name)
+    except InputError as error:
+        raise RefusedError(404, str(error)) from None
+
+
+def status_of(error: KinowattError) -> int:
+    """422 for what the client gave, 500 for what this machine lacks."""
+    from kinowatt.errors import FactsError
+
+    return 422 if isinstance(error, InputError) and not isinstance(error, FactsError) else 500

@@ -1,0 +1,1 @@
+"""One file per group of endpoints, each with a `router`."""

@@ -1,0 +1,216 @@
+"""Straight-line code out of a function of numbers: the same arithmetic, without finding it again.
+
+A prediction walks tables of symbolic operators, and most of its time goes into the walk, which is
+the same for every size, frame count and step count. `trace` runs the function once on numbers that
+write down what is done to them, and compiles that. Where the function looks at a number (`if`), the
+outcome becomes a guard: numbers that would take another path are not answered by this code.
+"""
+
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+Number = Any
+DEPTH = 10  # of an expression before it gets a name of its own
+_OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "//": operator.floordiv,
+    "%": operator.mod,
+    "**": operator.pow,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+    "&": operator.and_,
+    "|": operator.or_,
+}
+_METHODS = {
+    "add": "+",
+    "sub": "-",
+    "mul": "*",
+    "truediv": "/",
+    "floordiv": "//",
+    "mod": "%",
+    "pow": "**",
+    "and": "&",
+    "or": "|",
+}
+_COMPARISONS = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
+
+Operand = int | str  # a node, or a constant as it is written
+Node = tuple[str, Operand, Operand]
+
+
+class Tape:
+    """What was done to numbers, each operation once, and what was asked of them."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+        self.guards: dict[int, bool] = {}
+        self._known: dict[Node, Symbol] = {}
+
+    def symbol(self, node: Node, value: Number) -> "Symbol":
+        found = self._known.get(node)
+        if found is None:
+            found = self._known[node] = Symbol(self, len(self.nodes), value)
+            self.nodes.append(node)
+        return found
+
+
+class Symbol:
+    """A number that writes down what is done to it; its value decides which path is taken."""
+
+    __slots__ = ("index", "tape", "value")
+
+    def __init__(self, tape: Tape, index: int, value: Number) -> None:
+        self.tape = tape
+        self.index = index
+        self.value = value
+
+    def __bool__(self) -> bool:
+        truth = bool(self.value)
+        self.tape.guards[self.index] = truth
+        return truth
+
+    def __neg__(self) -> Number:
+        return _apply("-", 0, self)
+
+    __hash__ = None  # type: ignore[assignment]  # as a key it would lose the number
+
+
+def _apply(sign: str, left: Number, right: Number) -> Number:
+    for one, other in ((left, right), (right, left)):
+        if type(one) is int and one == 0:
+            if sign == "+":
+                return other  # what sums begin with
+            if sign == "*":
+                return 0
+    tape: Tape = (left if isinstance(left, Symbol) else right).tape
+    value = _OPERATORS[sign](_value(left), _value(right))
+    return tape.symbol((sign, _operand(left), _operand(right)), value)
+
+
+def _value(item: Number) -> Number:
+    return item.value if isinstance(item, Symbol) else item
+
+
+def _operand(item: Number) -> Operand:
+    if isinstance(item, Symbol):
+        return item.index
+    if type(item) not in (int, float, bool):
+        raise TypeError(f"not a number: {item!r}")
+    return f"({item!r})" if item < 0 else repr(item)
+
+
+def _install() -> None:
+    for name, sign in {**_METHODS, **_COMPARISONS}.items():
+        setattr(Symbol, f"__{name}__", lambda a, b, s=sign: _apply(s, a, b))
+    for name, sign in _METHODS.items():
+        setattr(Symbol, f"__r{name}__", lambda a, b, s=sign: _apply(s, b, a))
+
+
+_install()
+
+
+def trace(
+    function: Callable[[Mapping[str, Number]], Any], example: Mapping[str, Number]
+) -> Callable[..., Any]:
+    """Code that gives what `function` gives for numbers that take the example's path, else None.
+
+    `function` takes numbers by name and returns dicts and lists of them, in any depth. The code
+    takes them by keyword. `TypeError` where the function does what can't be written down.
+    """
+    tape = Tape()
+    given = {name: tape.symbol(("=", name, ""), value) for name, value in example.items()}
+    result = function(given)
+    names: dict[str, Any] = {}
+    source = _Writer(tape).function(list(example), result)
+    exec(compile(source, "<traced>", "exec"), names)
+    run: Callable[..., Any] = names["run"]
+    return run
+
+
+class _Writer:
+    """Writes a tape as the source of one function; nodes that nothing needs are left out."""
+
+    def __init__(self, tape: Tape) -> None:
+        self.tape = tape
+        self.uses = [0] * len(tape.nodes)
+        self.texts: dict[int, tuple[str, int]] = {}
+
+    def function(self, names: list[str], result: Any) -> str:
+        self._count(result)
+        lines = [f"def run({', '.join(names)}):"]
+        first = self._closure(self.tape.guards)
+        for index in sorted(first):
+            self._node(index, lines)
+            if index in self.tape.guards:
+                word = "not " if self.tape.guards[index] else ""
+                lines.append(f"    if {word}({self.texts[index][0]}): return None")
+        for index in range(len(self.tape.nodes)):
+            if self.uses[index] and index not in first:
+                self._node(index, lines)
+        return "\n".join([*lines, f"    return {self._shape(result)}\n"])
+
+    def _closure(self, wanted: Iterable[int]) -> set[int]:
+        """These nodes and all that they need: guards come first, so that they cost little."""
+        found: set[int] = set()
+        left = list(wanted)
+        while left:
+            index = left.pop()
+            if index not in found:
+                found.add(index)
+                sign, *operands = self.tape.nodes[index]
+                left += [item for item in operands if isinstance(item, int) and sign != "="]
+        return found
+
+    def _count(self, result: Any) -> None:
+        for index in self.tape.guards:
+            self.uses[index] += 2
+        for index in _symbols(result):
+            self.uses[index] += 1
+        for index in range(len(self.uses) - 1, -1, -1):
+            sign, *operands = self.tape.nodes[index]
+            for item in operands:
+                if self.uses[index] and sign != "=" and isinstance(item, int):
+                    self.uses[item] += 1
+
+    def _node(self, index: int, lines: list[str]) -> None:
+        sign, left, right = self.tape.nodes[index]
+        if sign == "=":
+            self.texts[index] = (str(left), 0)
+            return
+        (a, deep_a), (b, deep_b) = self._text(left), self._text(right)
+        text, depth = f"({a} {sign} {b})", 1 + max(deep_a, deep_b)
+        if self.uses[index] > 1 or depth > DEPTH:
+            lines.append(f"    v{index} = {text}")
+            text, depth = f"v{index}", 0
+        self.texts[index] = (text, depth)
+
+    def _text(self, item: Operand) -> tuple[str, int]:
+        return self.texts[item] if isinstance(item, int) else (item, 0)
+
+    def _shape(self, value: Any) -> str:
+        if isinstance(value, Symbol):
+            return self.texts[value.index][0]
+        if isinstance(value, Mapping):
+            inside = ", ".join(f"{key!r}: {self._shape(item)}" for key, item in value.items())
+            return f"{{{inside}}}"
+        if isinstance(value, list | tuple):
+            inside = "".join(f"{self._shape(item)}, " for item in value)
+            return f"({inside})" if isinstance(value, tuple) else f"[{inside}]"
+        return repr(value)
+
+
+def _symbols(value: Any) -> list[int]:
+    if isinstance(value, Symbol):
+        return [value.index]
+    inside = value.values() if isinstance(value, Mapping) else value
+    if isinstance(value, Mapping | list | tuple):
+        return [index for item in inside for index in _symbols(item)]
+    return []

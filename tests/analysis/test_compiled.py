@@ -1,0 +1,87 @@
+"""Predictions by code made for their kind are those of the theory itself, to the last bit."""
+
+import random
+from typing import Any
+
+import pytest
+
+import kinowatt
+from kinowatt.analysis import compiled
+from kinowatt.analysis.compiled import Kind, figures_of
+from kinowatt.analysis.figures import figures
+from kinowatt.analysis.predict import scenario
+
+
+def asked(model: str, rng: random.Random) -> dict[str, Any]:
+    step = kinowatt.model(model).rules.size_multiple
+    return {
+        "height_px": step * rng.randrange(4, 1 + 1300 // step),
+        "width_px": step * rng.randrange(4, 1 + 1300 // step),
+        "frames": rng.randrange(1, 33),
+        "steps": rng.randrange(4, 60),
+        "batch_size": rng.choice((1, 1, 2)),
+        "guidance_scale": rng.choice((1.0, 5.0)),
+        "prompt_tokens": rng.choice((3, 40, 400)),
+    }
+
+
+def compare(model: str, count: int, **how: Any) -> int:
+    """Asks one kind often; returns how many answers code gave."""
+    rng, kind = random.Random(model), Kind()
+    kind.asked = compiled.PATIENCE
+    by_code = 0
+    for _ in range(count):
+        try:
+            chosen = scenario(model, **asked(model, rng), **how)
+            wanted = figures(chosen)
+        except kinowatt.InputError:
+            continue
+        made = len(kind.codes)
+        assert kind.figures(chosen) == wanted
+        assert kind.figures(chosen) == wanted  # now by the code just made
+        by_code += made == len(kind.codes)
+    return by_code
+
+
+@pytest.mark.parametrize("model", kinowatt.models())
+def test_both_ways_agree(model: str) -> None:
+    assert compare(model, 14) >= 4
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"tiling": True},
+        {"gpu": "l4", "what_if": {"attention": "math", "cache": "0.5"}},
+        {"offload": "model", "profile": "h100-sxm/datasheet"},
+    ],
+    ids=str,
+)
+def test_both_ways_agree_however_it_runs(how: dict[str, Any]) -> None:
+    assert compare("wan2.1-t2v-1.3b", 14, **how) >= 1
+
+
+def test_a_refusal_is_the_same_once_there_is_code() -> None:
+    small = {"height_px": 32, "width_px": 32, "recipe": "card"}
+    messages = set()
+    for _ in range(3):
+        with pytest.raises(kinowatt.InputError) as caught:
+            kinowatt.predict("ltx-video-0.9.7-dev", **small)
+        messages.add(str(caught.value))
+        for steps in range(10, 40):
+            kinowatt.predict("ltx-video-0.9.7-dev", recipe="card", steps=steps)
+    assert len(messages) == 1
+
+
+def test_a_lone_prediction_waits_for_no_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled._kind.cache_clear()
+    monkeypatch.setattr(compiled, "trace", lambda *_: pytest.fail("code was made"))
+    for steps in range(compiled.PATIENCE):
+        figures_of(scenario("mochi-1-preview", steps=10 + steps))
+
+
+def test_codes_are_forgotten_with_the_facts(forget: Any) -> None:
+    figures_of(scenario("mochi-1-preview"))
+    assert compiled._kind.cache_info().currsize > 0
+    forget()
+    assert compiled._kind.cache_info().currsize == 0

@@ -1,0 +1,64 @@
+"""Code out of a function of numbers: the same answers, guards where it looked, dead ends refused."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from kinowatt.theory.expressions import ceil, larger, where
+from kinowatt.theory.tracing import trace
+
+EXAMPLE = {"a": 7, "b": 2.5}
+
+
+def shape(given: Mapping[str, Any]) -> Any:
+    a, b = given["a"], given["b"]
+    total = sum([a * b, ceil(a / b), larger(a, b) ** 2, -b, 1 - a, where(a > b, a % 3, b // 2)])
+    return {"total": total, "parts": [a * b, {"why": "a word", "none": None, "same": (a * b,)}, ()]}
+
+
+@pytest.mark.parametrize("given", [EXAMPLE, {"a": 1, "b": 9.0}, {"a": 4, "b": 4.0}])
+def test_code_gives_what_the_function_gives(given: dict[str, Any]) -> None:
+    code = trace(shape, EXAMPLE)
+    assert code(**given) == shape(given)
+    assert type(code(a=3, b=2)["total"]) is type(shape({"a": 3, "b": 2})["total"])
+
+
+def test_numbers_that_take_another_path_are_not_answered() -> None:
+    def branching(given: Mapping[str, Any]) -> Any:
+        return {"found": given["a"] + 1 if given["a"] > 5 else given["a"] - 1}
+
+    above, below = trace(branching, {"a": 7}), trace(branching, {"a": 1})
+    assert (above(a=9), above(a=5)) == ({"found": 10}, None)
+    assert (below(a=9), below(a=5)) == (None, {"found": 4})
+
+
+def test_what_nothing_needs_is_not_computed() -> None:
+    def wasteful(given: Mapping[str, Any]) -> Any:
+        _ = 1 / given["a"]
+        return {"found": given["a"] + 1}
+
+    assert trace(wasteful, {"a": 7})(a=0) == {"found": 1}
+
+
+def test_deep_sums_and_negative_constants_are_written_right() -> None:
+    def long(given: Mapping[str, Any]) -> Any:
+        total = given["a"] - -2.5
+        for index in range(300):
+            total = total * 0.5 - (index - given["a"])
+        return [total]
+
+    assert trace(long, {"a": 1.5})(a=0.25) == long({"a": 0.25})
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda given: {given["a"]: 1},
+        lambda given: float(given["a"]),
+        lambda given: given["a"] + "text",
+    ],
+)
+def test_what_cannot_be_written_down_is_a_type_error(function: Any) -> None:
+    with pytest.raises(TypeError):
+        trace(function, {"a": 1})
