@@ -66,7 +66,10 @@ def test_tables_for_people(file: Path, say) -> None:
     summary = say("store", "list", "rows.jsonl", "--summary")
     assert "1.80 s" in summary
     assert "0.300 s - 3.30 s" in summary
+    energy = {"gpu": 0.5, "cpu": None, "ram": 0.01}
+    file.write_text(json.dumps(row(energy_wh=energy)) + "\n", "utf-8")
     shown = say("store", "show", "rows.jsonl", "1")
+    assert "0.500 Wh" in shown
     assert "no meter" in shown
     say("store", "import", "rows.db", "rows.jsonl")
     assert "Campaigns" in say("store", "list", "rows.db", "--campaigns")

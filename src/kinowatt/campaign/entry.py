@@ -48,9 +48,12 @@ def entry(row: Measurement, document: str | None = None) -> Entry:
     return Entry(columns, document)
 
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
 def canonical(value: Any) -> str:
     """JSON in one spelling: keys sorted, no blanks; refuses what is no number."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _ENCODER.encode(value)
 
 
 def digest(value: Any) -> str:

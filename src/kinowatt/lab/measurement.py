@@ -1,7 +1,7 @@
 """The Measurement noun: one measured video with its conditions, and which rows may be averaged."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import InitVar, dataclass, fields
 from statistics import fmean, stdev
 from typing import Any
 
@@ -42,12 +42,15 @@ class Measurement:
     runs: tuple[Mapping[str, Any], ...]
     stability: Mapping[str, Any]
     conditions: Mapping[str, Any]
+    parsed: InitVar[bool] = False
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, parsed: bool) -> None:
         for name, check in CHECKS.items():
-            value = plain(name, getattr(self, name))
+            value = getattr(self, name)
+            if not parsed:
+                value = plain(name, value)
+                object.__setattr__(self, name, value)
             check(name, value)
-            object.__setattr__(self, name, value)
         _check_version(self.schema_version)
         object.__setattr__(self, "runs", tuple(self.runs))
         if self.protocol == "full" and not self.runs:
@@ -59,9 +62,11 @@ class Measurement:
         return {field.name: plain(field.name, getattr(self, field.name)) for field in fields(self)}
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> "Measurement":
+    def from_dict(cls, data: Mapping[str, Any], parsed: bool = False) -> "Measurement":
         """The inverse of `to_dict`, also after a trip through JSON; `InputError` names the field.
 
+        `parsed`: the data are fresh from a JSON parser and hold finite numbers alone, so they are
+        kept as they are; checking and copying each value takes longer than all other checks.
         A row of a newer schema is refused: what its fields mean is not known here.
         """
         if not isinstance(data, Mapping):
@@ -73,7 +78,7 @@ class Measurement:
         for name in data:
             if name not in names:
                 raise unknown_name("field", name, names)
-        return cls(**data)
+        return cls(**data, parsed=parsed)
 
 
 def _check_version(version: Any) -> None:

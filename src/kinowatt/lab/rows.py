@@ -7,6 +7,7 @@ written is never glued to a later one and never passes for a row.
 import contextlib
 import json
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
@@ -120,21 +121,25 @@ def _read(file: Path) -> Iterator[Measurement | Problem]:
             yield read_row(file, number, line, last=number == len(lines))
 
 
+def _no_number(name: str) -> Never:
+    raise InputError(f"{name} is not a number of JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_number)
+_LARGE = re.compile(rb"\d[eE]\+?\d{3}|\d{300}")  # may be beyond what a float holds
+
+
 def read_row(file: Path, number: int, line: bytes, last: bool) -> Measurement | Problem:
     """One line that is not blank; `last`: no newline follows, so it may have been cut off."""
     try:
-        record = json.loads(line.decode("utf-8"), parse_constant=_no_number)
+        record = _DECODER.decode(line.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         message = f"not a whole row, perhaps cut off while it was written ({error})"
         return Problem(file=file, line=number, message=message, torn=last)
     try:
-        return Measurement.from_dict(record)
+        return Measurement.from_dict(record, parsed=not _LARGE.search(line))
     except (InputError, RecursionError) as error:
         return Problem(file=file, line=number, message=str(error))
-
-
-def _no_number(name: str) -> Never:
-    raise InputError(f"{name} is not a number of JSON")
 
 
 def append_line(path: str | Path, record: Mapping[str, Any]) -> None:
