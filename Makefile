@@ -60,6 +60,9 @@ format: setup  ## rewrite the sources as `make lint` wants them
 refresh: setup  ## rewrite outputs and tables in README and docs that no longer hold
 	python scripts/doc_blocks.py
 	kinowatt reproduce -o $(OUT) >/dev/null
+	kinowatt validate -o $(OUT)/validation >/dev/null
+	cp $(OUT)/validation/how-good.md docs/how-good.md
+	cp $(OUT)/validation/images/how-good.png docs/images/how-good.png
 	cp $(OUT)/figures/figure3.png docs/images/overview.png
 
 .PHONY: screenshots

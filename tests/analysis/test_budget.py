@@ -57,8 +57,8 @@ def test_the_question_of_the_manual(asked: Budget) -> None:
     fitting = [answer.model for answer in asked.answers if answer.fits]
     assert fitting == ["ltx-video-0.9.7-dev", "cogvideox-2b"]
     final = asked.answers[1].picks["final"].setting
-    assert (final.short_px, final.frames, final.steps) == (480, 40, 40)
-    assert asked.answers[1].picks["final"].gives_up == ("6.12 → 5 s", "50 → 40 steps")
+    assert (final.short_px, final.frames, final.steps) == (480, 40, 39)
+    assert asked.answers[1].picks["final"].gives_up == ("6.12 → 5 s", "50 → 39 steps")
     assert len(asked.answers) == len(TRACED)
 
 

@@ -15,6 +15,9 @@ from kinowatt.theory.operators import ITEM_BYTES, Operator
 
 Number = Any
 HALF = ("bfloat16", "float16")
+# Tensor cores do twice as many in eight bits (dense peaks of the datasheets); nobody here measured it
+EIGHT_BITS = ("float8", "int8")
+EIGHT_BIT_WORK = 0.5
 WIDEST_FUSED = 256  # elements of a head that cuDNN and flash attention take
 ROUND = 3.0  # how sharply the larger of compute and memory time wins; infinity: a plain maximum
 NEAR = 0.7  # binary logarithm of a ratio of sizes over which what was seen at a shape still counts
@@ -122,7 +125,8 @@ def _half(operator: Operator) -> bool:
 
 
 def _linear(operator: Operator) -> Sequence[str]:
-    return ("linear",) if _half(operator) else ("linear.float32",)
+    half = _half(operator) or operator.dtype in EIGHT_BITS
+    return ("linear",) if half else ("linear.float32",)
 
 
 def _attention(operator: Operator) -> Sequence[str]:

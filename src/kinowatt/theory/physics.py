@@ -7,6 +7,8 @@ from typing import Any
 from kinowatt.facts.gpus import GpuSpec
 from kinowatt.facts.profiles import GpuProfile
 from kinowatt.theory.laws import (
+    EIGHT_BIT_WORK,
+    EIGHT_BITS,
     HALF,
     ROUND,
     Anchor,
@@ -91,7 +93,9 @@ class PhysicalClock:
         """One operator by itself; where compute and memory overlap, its seconds are shared out."""
         law, sizes = law_of(operator, self.physics.laws), sizes_of(operator)
         made = operator.calls + (operator.calls == 0)  # of a case that does not hold here: none
-        compute_s, memory_s = law.parts(sizes, operator.flops / made, bytes_of(operator) / made)
+        work = EIGHT_BIT_WORK if operator.dtype in EIGHT_BITS else 1.0
+        flops = operator.flops * work / made
+        compute_s, memory_s = law.parts(sizes, flops, bytes_of(operator) / made)
         busy_s = larger_of(compute_s, memory_s)
         stretches = (compute_s / (busy_s + TINY_S)) ** ROUND
         factor = self._factor(group_of(operator)) * operator.calls
