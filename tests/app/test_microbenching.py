@@ -10,7 +10,7 @@ from kinowatt.app.cli import main
 
 def test_the_table_and_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "cpu.json"
-    main(["microbench", "--device", "cpu", "--budget", "2", "-o", str(file)])
+    main(["microbench", "--device", "cpu", "--budget", "10", "-o", str(file)])
     out, err = capsys.readouterr()
     assert "operators, in bursts" in err
     for words in ("linear (measured", "attention (measured", "TFLOP/s", "TB/s", "one call"):

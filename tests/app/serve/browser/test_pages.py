@@ -72,6 +72,7 @@ def test_a_change_answers_and_the_address_keeps_it(visit: Visit) -> None:
     assert page.get_by_label("Denoising steps", exact=True).input_value() == "20"
 
 
+@pytest.mark.torture  # a figure of time; `make bench` has the server's
 def test_a_change_answers_soon(visit: Visit) -> None:
     page = visit()
     taken = []
