@@ -10,7 +10,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -169,9 +169,10 @@ class Coordinator:
                     return order
         return None
 
-    def _preferred(self, mine: str | None, left: Mapping[str, Remaining]) -> list[str]:
-        seconds = {b: max(found.expected_s, 1e-9 * found.orders) for b, found in left.items()}
-        known = any(found.expected_s for found in left.values())
+    def _preferred(self, mine: str | None, left: Sequence[Remaining]) -> list[str]:
+        # Where nothing is predicted, orders count as equally long
+        seconds = {canonical(f.build): max(f.expected_s, 1e-9 * f.waiting) for f in left}
+        known = any(found.expected_s for found in left)
         start_s = start_seconds({}) if known else 0.0
         return preferred(mine, seconds, Counter(self._busy.values()), start_s)
 
@@ -257,13 +258,9 @@ class Coordinator:
 
     def _bury(self) -> None:
         """Frees the orders of coordinators whose processes have certainly ended."""
-        for claim in self.store.claims(self.campaign_id):
-            if known_dead(claim.worker):
-                failure = {
-                    "cause": verdicts.COORDINATOR,
-                    "detail": f"the coordinator {claim.worker} ended without a word",
-                }
-                self.store.fail(claim.order_id, claim.worker, failure, retry=True)
+        for worker in {claim.worker for claim in self.store.claims(self.campaign_id)}:
+            if known_dead(worker):
+                self.store.abandon(self.campaign_id, worker)
 
     def _patiently(self, call: Callable[[], Answer]) -> Answer:
         """Waits for a store that does not answer, as long as patience lasts."""

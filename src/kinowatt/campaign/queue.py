@@ -21,6 +21,7 @@ from kinowatt.errors import InputError
 
 WAITING, LEASED, DONE, FAILED = STATES = ("waiting", "leased", "done", "failed")
 LAPSED = "lease lapsed"
+DIED = "coordinator_died"
 FREED = {"state": WAITING, "worker": None, "lease_clock": None, "lease_until_s": None}
 
 
@@ -252,7 +253,7 @@ def abandon(connection: sa.Connection, campaign_id: int, worker: str) -> int:
         sa.select(orders).where(*mine, orders.c.worker == worker).with_for_update()
     ).all()
     for order in found:
-        _record(connection, order, {"cause": "crash", "detail": f"{worker} died"})
+        _record(connection, order, {"cause": DIED, "detail": f"{worker} ended without a word"})
         connection.execute(orders.update().where(orders.c.id == order.id).values(**FREED))
     return len(found)
 

@@ -52,4 +52,4 @@ def _stored(record: Mapping[str, Any], store: Store) -> int:
             return int(store.finish(record["order_id"], "rescued", record["row"]))
     except InputError:
         pass
-    return store.add([Measurement.from_dict(record["row"])])[0]
+    return store.add([Measurement.from_dict(record["row"])]).added

@@ -151,7 +151,7 @@ class Store:
     def abandon(self, campaign_id: int, worker: str) -> int:
         """Frees at once what a worker holds whose process is known to be dead.
 
-        The attempt stays counted, and a failure of cause `crash` is kept for each order.
+        The attempt stays counted, and a failure of cause `coordinator_died` is kept for each order.
         """
         with self._database.writing() as connection:
             return queue.abandon(connection, campaign_id, worker)

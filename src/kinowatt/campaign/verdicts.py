@@ -4,10 +4,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from kinowatt.campaign.queue import LAPSED
+from kinowatt.campaign.queue import DIED, LAPSED
 from kinowatt.lab.worker import Failure
 
-COORDINATOR = "coordinator_died"
 # Memory may have been fragmented, or taken by a neighbour; a crash may have been a kill
 RETRIES: Mapping[str, int] = {
     "out_of_memory": 1,
@@ -20,7 +19,7 @@ RETRIES: Mapping[str, int] = {
 }
 # Whoever held it died: mostly not the order's fault, unless it happens again and again
 DEATHS = 20
-FAULTLESS = (LAPSED, COORDINATOR)
+FAULTLESS = (LAPSED, DIED)
 
 
 def again(cause: str, before: Iterable[Mapping[str, Any]]) -> bool:
