@@ -63,12 +63,21 @@ def _tell(event: dict[str, Any]) -> None:
 
 
 def main(text: str) -> int:
-    """`python -m campaign.fake_lab JSON`: url, orders, slots, conduct and file_limit (bytes)."""
+    """`python -m campaign.fake_lab JSON`: url, orders, slots, conduct and full_at.
+
+    `full_at`: once that order is claimed no file may grow beyond 8 KiB, as on a full disk: the
+    store can't, a new small file can.
+    """
     asked = json.loads(text)
-    if limit := asked.pop("file_limit", None):
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    full_at = asked.pop("full_at", None)
+
+    def listener(event: dict[str, Any]) -> None:
+        if event["event"] == "claimed" and event["order"].request["number"] == full_at:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (8192, resource.RLIM_INFINITY))
+        _tell(event)
+
     try:
-        result = campaign(asked.pop("url"), asked.pop("orders"), listener=_tell, **asked)
+        result = campaign(asked.pop("url"), asked.pop("orders"), listener=listener, **asked)
     except KinowattError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,10 @@ def by_order(url: str) -> dict[int, list[str]]:
     return found
 
 
+def at_work(pids: Path, before: int, process: "subprocess.Popen[str]") -> bool:
+    return len(list(pids.iterdir())) > before or process.poll() is not None
+
+
 def killing(tmp_path: Path, url: str, kills: int, seed: int) -> None:
     """Kills coordinators, their workers or both until so many kills hit, then lets it end."""
     pids = tmp_path / "pids"
@@ -85,11 +90,10 @@ def killing(tmp_path: Path, url: str, kills: int, seed: int) -> None:
     reported: list[int] = []
     done = 0
     while done < kills:
+        before = len(list(pids.iterdir()))
         process = start(url, rows, slots=2)
-        if chance.random() < 0.8:  # else while it starts
-            until = time.monotonic() + LIMIT_S
-            while not alive(pids) and process.poll() is None and time.monotonic() < until:
-                time.sleep(0.02)
+        if chance.random() < 0.8:  # while it measures, else at any time since it began
+            wait_for(partial(at_work, pids, before, process))
         time.sleep(chance.uniform(0.0, 1.0))
         if process.poll() is None and chance.random() < 0.4 and (workers := alive(pids)):
             os.kill(chance.choice(workers), signal.SIGKILL)
@@ -180,32 +184,22 @@ def test_a_pipeline_that_cannot_start_is_tried_once(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_costs_no_row(tmp_path: Path) -> None:
-    """Whichever write meets the end of the disk; some of them that of a measured row."""
-    rescued = [full_disk(tmp_path / str(limit), limit) for limit in range(450_000, 800_000, 50_000)]
-    assert max(rescued) > 0
-
-
-def full_disk(folder: Path, limit: int) -> int:
-    """How many rows were kept beside the store when it could not grow beyond `limit` bytes."""
-    url, marks = str(folder / "rows.db"), folder / "marks"
-    marks.mkdir(parents=True)
+    url, marks = str(tmp_path / "rows.db"), tmp_path / "marks"
+    marks.mkdir()
     rows = fake_lab.orders(30)
     for order in rows:  # which counts how often each is measured
         order["request"] |= {"fault": "none", "times": 9, "marks": str(marks)}
-    process = start(url, rows, slots=2, patience_s=0.5, file_limit=limit)
+    process = start(url, rows, patience_s=0.5, full_at=5)
     found, error = finish(process)
     assert process.returncode == 1
-    assert "disk" in error
-    assert len(found) < len(rows)
-    kept = error.count("the row is kept in")
+    assert "the row is kept in" in error
+    assert len(found) == 5
     result = fake_lab.campaign(url, rows)
-    assert (result.rescued > 0) == (kept > 0)
-    assert result.rescued <= 2  # of two slots
+    assert result.rescued == 1
     assert result.complete
     assert fake_lab.numbers(url) == list(range(30))
     assert len(list(marks.iterdir())) == 30
-    assert not list(folder.glob("*.rescued.jsonl"))
-    return int(result.rescued)
+    assert not list(tmp_path.glob("*.rescued.jsonl"))
 
 
 @pytest.fixture
