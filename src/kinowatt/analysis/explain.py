@@ -90,9 +90,8 @@ def explain(
     found = predict(model, gpu, **given)
     chosen = scenario(model, gpu, **given)
     same = same_stack(chosen.profile, software)
-    intervals = _widened(found.intervals, 1 if same else 0)
+    intervals = _widened(found.intervals, same)
     expected_wh = found.energy_wh["gpu"] or 0.0
-    about = _About(chosen, latency_s, energy_wh, found.latency_s, expected_wh)
     return Explanation(
         model=found.model,
         gpu=found.gpu,
@@ -103,12 +102,10 @@ def explain(
         predicted_wh_gpu=expected_wh,
         intervals=intervals,
         same_stack=same,
-        verdict=_verdict(latency_s, intervals["latency_s"], ("fast", "slow")),
-        energy_verdict=None
-        if energy_wh is None
-        else _verdict(energy_wh, intervals["energy_wh_gpu"], ("low", "high")),
+        verdict=_verdict(latency_s, intervals["latency_s"], ("fast", "slow")) or "",
+        energy_verdict=_verdict(energy_wh, intervals["energy_wh_gpu"], ("low", "high")),
         ratio=latency_s / found.latency_s,
-        causes=_ranked(about),
+        causes=_ranked(_About(chosen, latency_s, energy_wh, found.latency_s, expected_wh)),
     )
 
 
@@ -148,7 +145,7 @@ def _positive(name: str, value: float) -> None:
 
 
 def _widened(
-    intervals: Mapping[str, Mapping[str, tuple[float, float]]], same: int
+    intervals: Mapping[str, Mapping[str, tuple[float, float]]], same: bool | None
 ) -> dict[str, dict[str, tuple[float, float]]]:
     return {
         quantity: {
@@ -161,8 +158,11 @@ def _widened(
 
 
 def _verdict(
-    value: float, levels: Mapping[str, tuple[float, float]], words: tuple[str, str]
-) -> str:
+    value: float | None, levels: Mapping[str, tuple[float, float]], words: tuple[str, str]
+) -> str | None:
+    """None where nothing was stated."""
+    if value is None:
+        return None
     low, high = levels["95"]
     return words[0] if value < low else words[1] if value > high else "normal"
 

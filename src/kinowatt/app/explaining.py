@@ -51,7 +51,7 @@ def report(found: Explanation) -> None:
         out.print(
             Text(f"{words} the profile's: ranges widened by 8% in time, 17% in energy", "dim")
         )
-    if "normal" not in (found.verdict,) or found.energy_verdict not in (None, "normal"):
+    if found.verdict != "normal" or found.energy_verdict not in (None, "normal"):
         out.print(_causes(found))
 
 
