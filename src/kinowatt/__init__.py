@@ -4,8 +4,8 @@ Verbs: `predict` answers for one video, `predict_many` for arrays, `compare` for
 GPUs, `scaling` along one axis, `levers` for what each knob would save, `budget` for the best
 settings under limits; `measure` takes a row on this machine, `load_measurements` reads rows of
 files or of a store, `read_microbench` what `kinowatt microbench` found, `watch` meters anybody's
-pipeline, `audit` judges a file of anybody's measurements, `card` makes a prediction or a row ready
-to be published.
+pipeline, `audit` judges a file of anybody's measurements, `explain` says whether one time is normal,
+`card` makes a prediction or a row ready to be published.
 Nouns: `Prediction`, `Budget`, `Card`, `Measurement`, `Microbench`, `ModelSpec`, `GpuSpec`,
 `GpuProfile`, `GridIntensity`, `Workload`, `Operator`.
 Facts: `models`, `model`, `gpus`, `gpu`, `grids`, `grid`.
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from kinowatt.analysis.compare import compare as compare
     from kinowatt.analysis.compare import levers as levers
     from kinowatt.analysis.compare import scaling as scaling
+    from kinowatt.analysis.explain import explain as explain
     from kinowatt.analysis.many import predict_many as predict_many
     from kinowatt.analysis.predict import predict as predict
     from kinowatt.analysis.prediction import Prediction as Prediction
@@ -57,6 +58,7 @@ _HOMES = {
     "kinowatt.analysis.budget": ("Budget", "budget"),
     "kinowatt.analysis.cards": ("Card", "card"),
     "kinowatt.analysis.compare": ("compare", "levers", "scaling"),
+    "kinowatt.analysis.explain": ("explain",),
     "kinowatt.analysis.many": ("predict_many",),
     "kinowatt.analysis.predict": ("predict",),
     "kinowatt.analysis.prediction": ("Prediction",),

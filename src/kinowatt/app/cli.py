@@ -8,6 +8,7 @@ import click
 
 from kinowatt.app.budget_commands import budget
 from kinowatt.app.card_commands import card
+from kinowatt.app.explain_commands import explain
 from kinowatt.app.learn_commands import audit, calibrate, validate
 from kinowatt.app.measure_commands import doctor, measure, microbench
 from kinowatt.app.options import (
@@ -34,7 +35,7 @@ SECTIONS = {
     "Facts": ("models", "gpus", "grids", "profiles", "roofline", "trace"),
     "Measure": ("doctor", "measure", "microbench", "sweep"),
     "Rows": ("store", "export"),
-    "Learn": ("calibrate", "validate", "audit"),
+    "Learn": ("calibrate", "validate", "audit", "explain"),
     "Paper": ("reproduce",),
     "Serve": ("serve", "top"),
 }
@@ -263,6 +264,6 @@ def _summary(summary: dict[str, Any]) -> None:
 
 for _command in (
     *(budget, card, doctor, measure, microbench, sweep),
-    *(store, export, calibrate, validate, audit, serve, top),
+    *(store, export, calibrate, validate, audit, explain, serve, top),
 ):
     cli.add_command(_command)

@@ -164,7 +164,7 @@ def _fit(
     if hypothesis.runs and row.claim.runs not in (None, hypothesis.runs):
         score += OTHER_COUNT
     score += hypothesis.prior - min(len(times) - 1, 4) * math.log(max(scatter / least, 1.0))
-    score += _likely(power, sigmas[1]) if power is not None else 0.0
+    score += likely(power, sigmas[1]) if power is not None else 0.0
     return Fit(
         hypothesis=hypothesis,
         profile=profile,
@@ -189,7 +189,7 @@ def _time_score(
     A row that states a version of torch which the profile does not have makes another likelier. A
     stack faster than the latest of several that are known makes it less likely.
     """
-    same = _likely(time, sigma)
+    same = likely(time, sigma)
     if about.time_sigma is not None:
         return same, False
     version = row.claim.rest.get("torch", "").partition("+")[0]
@@ -197,7 +197,7 @@ def _time_score(
     names = profiles_of(where.gpu)
     beaten = time < 0 and len(names) > 1 and where.profile == names[0]
     stack = at.STACK / 2 if beaten and not known else at.STACK
-    other = _likely(time, math.hypot(stack, sigma)) + (0.0 if known else at.SAME_STACK)
+    other = likely(time, math.hypot(stack, sigma)) + (0.0 if known else at.SAME_STACK)
     return max(same, other), other > same
 
 
@@ -225,7 +225,7 @@ def _sigmas(
     return time, power
 
 
-def _likely(value: float, sigma: float) -> float:
+def likely(value: float, sigma: float) -> float:
     """Logarithm of a normal density, no worse than far off."""
     return -0.5 * min(abs(value) / sigma, WORST) ** 2 - math.log(sigma)
 

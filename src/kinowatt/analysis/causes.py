@@ -1,0 +1,147 @@
+"""Ways of running that make a video slower or hungrier: one registered function per cause.
+
+Settings, units, runs, models and GPUs are `analysis.audit.hypotheses`; these are what labels do
+not say at all.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from kinowatt.facts.operator_tables import operator_table
+from kinowatt.facts.transfers import pageable
+from kinowatt.theory.predict import Scenario, estimate, memory
+from kinowatt.units import GIB, joules_to_wh
+
+LIMITS = (0.8, 0.6, 0.4)  # shares of the power limit that a throttled GPU is tried at
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Effect:
+    """What a video would take if a cause held; `prior`: natural logarithm, the labels being 0.
+
+    `energy_wh` is of the GPU, None where it is not modelled.
+    """
+
+    kind: str
+    words: str
+    prior: float
+    latency_s: float
+    energy_wh: float | None
+
+
+Cause = Callable[[Scenario], Iterator[Effect]]
+_REGISTRY: dict[str, Cause] = {}
+
+
+def cause(kind: str) -> Callable[[Cause], Cause]:
+    """Registers a cause under its kind; a duplicate is refused."""
+
+    def register(function: Cause) -> Cause:
+        if kind in _REGISTRY:
+            raise ValueError(f"cause {kind!r} is registered twice")
+        _REGISTRY[kind] = function
+        return function
+
+    return register
+
+
+def causes() -> Mapping[str, Cause]:
+    return _REGISTRY
+
+
+def effects(scenario: Scenario) -> Iterator[Effect]:
+    """Of every cause that can be predicted for this model, GPU and profile."""
+    for function in _REGISTRY.values():
+        yield from function(scenario)
+
+
+def _effect(scenario: Scenario, kind: str, words: str, prior: float) -> Effect:
+    found = estimate(scenario, operator_table)
+    return Effect(
+        kind=kind,
+        words=words,
+        prior=prior,
+        latency_s=float(found.latency_s),
+        energy_wh=joules_to_wh(float(found.energy_j)),
+    )
+
+
+@cause("attention")
+def _attention(scenario: Scenario) -> Iterator[Effect]:
+    """Scores written to memory, as PyTorch's `math` backend does."""
+    if scenario.model.form == "paper" or "attention" in scenario.what_if:
+        return  # the published form states no bytes
+    changed = replace(scenario, what_if={**scenario.what_if, "attention": "math"})
+    yield _effect(changed, "attention", "attention without a fused kernel (math)", -2.5)
+
+
+@cause("float32")
+def _float32(scenario: Scenario) -> Iterator[Effect]:
+    """Matrix products and attention at the peak of float32, twice the bytes; convolutions stay."""
+    physics, peaks = scenario.profile.physics, scenario.gpu.peak_flops
+    if physics is None or not {"float32", "bfloat16"} <= set(peaks):
+        return
+    share = peaks["float32"] / peaks["bfloat16"]
+    laws = {
+        name: _slower(law, share if name.startswith(("linear", "attention")) else 1.0)
+        for name, law in physics["laws"].items()
+    }
+    changed = _with_physics(scenario, {**physics, "laws": laws})
+    yield _effect(changed, "float32", "float32 instead of half precision", -2.5)
+
+
+def _slower(law: Mapping[str, Any], share: float) -> dict[str, Any]:
+    halved = {**law, "bandwidth_bytes_per_s": law["bandwidth_bytes_per_s"] / 2}
+    if law.get("rate_flops") is not None:
+        halved["rate_flops"] = law["rate_flops"] * share
+    return halved
+
+
+def _with_physics(scenario: Scenario, physics: Mapping[str, Any]) -> Scenario:
+    return replace(scenario, profile=replace(scenario.profile, physics=physics))
+
+
+@cause("offload")
+def _offload(scenario: Scenario) -> Iterator[Effect]:
+    """Every component's weights to the GPU and back once, from pageable memory; the GPU waits."""
+    needed = memory(scenario, operator_table)
+    if needed is None or scenario.offload != "none":
+        return
+    moved = sum(needed.weights_gib.values()) * GIB
+    rates = pageable()
+    moving_s = moved / rates.to_device_bytes_per_s + moved / rates.to_host_bytes_per_s
+    found = estimate(scenario, operator_table)
+    yield Effect(
+        kind="offload",
+        words="weights offloaded to the host (model offload)",
+        prior=-2.5,
+        latency_s=float(found.latency_s) + moving_s,
+        energy_wh=None,  # what the GPU draws while weights move was not measured
+    )
+
+
+@cause("tiling")
+def _tiling(scenario: Scenario) -> Iterator[Effect]:
+    """The VAE decoder in tiles or whole, the other way than believed."""
+    if scenario.model.form == "paper":
+        return
+    words = "VAE not tiled" if scenario.tiling else "VAE tiled"
+    yield _effect(replace(scenario, tiling=not scenario.tiling), "tiling", words, -2.5)
+
+
+@cause("throttling")
+def _throttling(scenario: Scenario) -> Iterator[Effect]:
+    """A lower power limit, or heat that acts like one: the clock falls until the power fits."""
+    physics = scenario.profile.physics
+    if physics is None:
+        return
+    for share in LIMITS:
+        limit_w = physics["power"]["limit_w"] * share
+        if limit_w <= physics["power"]["static_w"]:
+            continue
+        changed = _with_physics(
+            scenario, {**physics, "power": {**physics["power"], "limit_w": limit_w}}
+        )
+        words = f"throttled, or a power limit of about {limit_w:.0f} W"
+        yield _effect(changed, "throttling", words, -3.0)

@@ -1,0 +1,120 @@
+"""`explain`: verdicts on our own rows, and whether the true cause is ranked first."""
+
+import json
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from kinowatt.analysis.causes import cause, causes, effects
+from kinowatt.analysis.explain import Explanation, explain, explain_row, same_stack
+from kinowatt.analysis.predict import predict, scenario
+from kinowatt.analysis.regime import device_bound
+from kinowatt.errors import InputError
+from kinowatt.facts.gpus import gpu
+from kinowatt.facts.profiles import profile
+
+WAN = "wan2.1-t2v-1.3b"
+MODELS = (WAN, "cogvideox-2b", "cogvideox-5b", "mochi-1-preview", "wan2.1-t2v-14b")
+NOISE = 0.02
+
+
+def rank(found: Explanation, kind: str, word: str = "") -> int | None:
+    """Place of the first cause of a kind whose words hold `word`, from 1."""
+    for place, each in enumerate(found.causes, 1):
+        if each.kind == kind and word in each.words:
+            return place
+    return None
+
+
+def test_our_own_rows_are_normal(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """56 of 58 when written."""
+    monkeypatch.setattr("kinowatt.analysis.explain._ranked", lambda about: ())
+    rows = [
+        json.loads(line)
+        for file in sorted((root / "data/measurements").glob("*.jsonl"))
+        for line in file.read_text(encoding="utf-8").splitlines()
+    ]
+    bound = [row for row in rows if device_bound(row["stages"]["denoiser"])]
+    verdicts = [explain_row(row).verdict for row in bound]
+    assert len(bound) >= 58
+    assert verdicts.count("normal") / len(verdicts) >= 0.95
+
+
+def synthetic() -> dict[str, list[int | None]]:
+    """Ranks of the true cause, by cause, of predicted rows with 2% noise in time and energy."""
+    random = Random(6)
+    found: dict[str, list[int | None]] = {}
+    for model in MODELS:
+        for effect in effects(scenario(model)):
+            if effect.energy_wh is None:
+                continue
+            seconds = effect.latency_s * random.gauss(1, NOISE)
+            energy = effect.energy_wh * random.gauss(1, NOISE)
+            said = explain(model, latency_s=seconds, energy_wh=energy)
+            found.setdefault(effect.kind, []).append(rank(said, effect.kind))
+        steps = 2 * predict(model).workload["steps"]
+        for kind, changes in (
+            ("frames-or-steps", {"steps": steps}),
+            ("guidance", {"guidance_scale": 1.0}),
+        ):
+            truth = predict(model, **changes)
+            seconds = truth.latency_s * random.gauss(1, NOISE)
+            energy = (truth.energy_wh["gpu"] or 0.0) * random.gauss(1, NOISE)
+            said = explain(model, latency_s=seconds, energy_wh=energy)
+            word = "without guidance" if kind == "guidance" else f"{steps} steps"
+            found.setdefault(kind, []).append(rank(said, "settings", word))
+    return found
+
+
+# Least shares in the first place and in the first three, as obtained. Twice the steps costs what
+# twice the batch does: those two cannot be told apart, so steps are often behind.
+OBTAINED = {
+    "attention": (0.8, 1.0),
+    "float32": (1.0, 1.0),
+    "tiling": (0.4, 1.0),
+    "throttling": (1.0, 1.0),
+    "frames-or-steps": (0.2, 0.6),
+    "guidance": (1.0, 1.0),
+}
+
+
+def test_the_true_cause_of_synthetic_rows() -> None:
+    found = synthetic()
+    assert set(found) == set(OBTAINED)
+    for kind, ranks in found.items():
+        first = sum(place == 1 for place in ranks) / len(ranks)
+        three = sum(place is not None and place <= 3 for place in ranks) / len(ranks)
+        print(f"{kind}: first {first:.0%}, in three {three:.0%} of {len(ranks)}")
+        assert (first, three) >= OBTAINED[kind], kind
+        assert three >= OBTAINED[kind][1], kind
+
+
+def test_a_cause_is_registered_once() -> None:
+    assert set(causes()) == {"attention", "float32", "offload", "tiling", "throttling"}
+    with pytest.raises(ValueError, match="twice"):
+        cause("tiling")(lambda chosen: iter(()))
+
+
+def test_offload_moves_all_weights_both_ways_at_the_measured_rates() -> None:
+    (effect,) = (each for each in effects(scenario(WAN)) if each.kind == "offload")
+    weights = sum(predict(WAN).memory["weights_gib"].values()) * 2**30
+    expected_s = weights / 7.74e9 + weights / 12.24e9
+    assert effect.latency_s - predict(WAN).latency_s == pytest.approx(expected_s)
+
+
+def test_unknown_or_other_software_widens() -> None:
+    mine = profile("h100-sxm/torch-2.11", gpu("h100-sxm"))
+    software = {"torch": "2.11.0+cu130", "diffusers": "0.42.1"}
+    assert same_stack(mine, software) is True
+    assert same_stack(mine, {"torch": "2.6.0"}) is False
+    assert same_stack(mine, None) is None
+    narrow = explain(WAN, latency_s=69, software=software).intervals["latency_s"]["95"]
+    wide = explain(WAN, latency_s=69).intervals["latency_s"]["95"]
+    assert wide == pytest.approx((narrow[0] / 1.08, narrow[1] * 1.08))
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf"), True])
+def test_what_is_no_time_is_refused(seconds: float) -> None:
+    with pytest.raises(InputError, match="latency_s must be"):
+        explain(WAN, latency_s=seconds)
