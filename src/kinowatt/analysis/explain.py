@@ -180,13 +180,20 @@ def _ranked(about: _About) -> tuple[RankedCause, ...]:
     """Causes of audit and those of running, the likeliest first, against the labels as they are."""
     fits = _fits(about)
     labels = next((fit.score for fit in fits if fit.hypothesis.kind == "labels"), 0.0)
-    found = [_of_fit(fit, about, labels) for fit in fits if _is_cause(fit)]
+    found = [_of_fit(fit, about, labels) for fit in fits if _is_cause(fit, about)]
     found += _running(about, labels)
     return tuple(sorted(found, key=lambda each: -each.log_odds)[:SHOWN])
 
 
-def _is_cause(fit: search.Fit) -> bool:
-    return fit.hypothesis.kind != "labels" or fit.off_stack
+def _is_cause(fit: search.Fit, about: _About) -> bool:
+    """Not what is believed already, and nothing about an energy that nobody stated."""
+    tried, asked = fit.hypothesis, about.scenario.workload
+    if tried.kind == "labels":
+        return fit.off_stack
+    if tried.changes and all(getattr(asked, n) == value for n, value in tried.changes.items()):
+        return False
+    of_energy = tried.swapped or (tried.energy != 1.0 and tried.time == 1.0)
+    return about.energy_wh is not None or not of_energy
 
 
 def _fits(about: _About) -> Sequence[search.Fit]:
