@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kinowatt.facts.operator_tables import operator_table
+from kinowatt.facts.profiles import profile as find_profile
+from kinowatt.facts.profiles import profile_files
 from kinowatt.facts.transfers import pageable
 from kinowatt.theory.predict import Scenario, estimate, memory
 from kinowatt.units import GIB, joules_to_wh
@@ -74,6 +76,18 @@ def _attention(scenario: Scenario) -> Iterator[Effect]:
         return  # the published form states no bytes
     changed = replace(scenario, what_if={**scenario.what_if, "attention": "math"})
     yield _effect(changed, "attention", "attention without a fused kernel (math)", -2.5)
+
+
+@cause("software")
+def _software(scenario: Scenario) -> Iterator[Effect]:
+    """Another fitted profile of the same GPU: the software of another year."""
+    for name in profile_files():
+        if not name.startswith(f"{scenario.gpu.name}/") or name == scenario.profile.name:
+            continue
+        other = find_profile(name, scenario.gpu)
+        if other.kind == "fitted":
+            words = f"other software: that of {name}"
+            yield _effect(replace(scenario, profile=other), "software", words, -1.5)
 
 
 @cause("float32")
