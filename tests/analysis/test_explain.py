@@ -75,7 +75,7 @@ OBTAINED = {
     "software": (1.0, 1.0),
     "tiling": (0.2, 1.0),
     "throttling": (1.0, 1.0),
-    "frames-or-steps": (0.2, 0.6),
+    "frames-or-steps": (0.2, 0.4),
     "guidance": (1.0, 1.0),
 }
 
