@@ -44,6 +44,12 @@ def test_it_listens_on_this_machine_alone_and_ends_with_0() -> None:
         assert "Traceback" not in process.stderr.read()
 
 
+def test_it_stops_though_told_as_soon_as_it_said_where() -> None:
+    with server() as (_, process):
+        process.terminate()
+        assert process.wait(timeout=20) == 0
+
+
 def own_address() -> str:
     """An address of this machine that is not loopback, else one that nobody has."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):

@@ -32,8 +32,8 @@ def serve(settings: Settings, json_: bool) -> None:
     guard = create_app(settings)
     make_codes_by(ThreadPoolExecutor(1).submit)  # so that no answer waits for code to be made
     server = _server(guard, settings.drain_s)
-    for number in (signal.SIGINT, signal.SIGTERM):  # to be told to stop is no failure
-        signal.signal(number, lambda *_: None)
+    for number in (signal.SIGINT, signal.SIGTERM):  # also before the loop runs; and no failure
+        signal.signal(number, lambda *_: setattr(server, "should_exit", True))
     _announce(settings, listener.getsockname()[1], json_)
     asyncio.run(server.serve(sockets=[listener]))
 
