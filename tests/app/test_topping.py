@@ -38,7 +38,11 @@ def test_one_look(running: Published, capsys: pytest.CaptureFixture[str]) -> Non
     shown = capsys.readouterr().out
     assert "360 W" in shown
     assert "WanPipeline" in shown
-    assert re.search(r"calling [12]\d\.\d s +1\d\.\d Wh +0\.1\d\d\d", shown)  # 3.60 USD an hour
+    row = re.search(r"calling (\d+\.\d) s +(\d+\.\d+) Wh +(0\.\d+)", shown)
+    assert row, shown
+    calling_s, energy_wh, cost_usd = map(float, row.groups())
+    assert energy_wh == pytest.approx(0.1 * (90 + calling_s), abs=0.3)  # 360 W since 90 s before it
+    assert cost_usd == pytest.approx(0.01 * energy_wh, abs=0.003)  # 3.60 USD an hour
     assert "of the whole GPU since the block began (measured)" in shown
 
 

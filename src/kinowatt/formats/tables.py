@@ -36,9 +36,11 @@ def parse_table(file: str, text: str) -> RawTable:
         raise InputError(f"{file}: holds no rows")
     delimiter = max(",;\t", key=lines[first].count)
     records = _records(file, lines, first, delimiter)
-    _, header = next(records)
+    line, header = next(records, (first + 1, []))  # none where every line is commas alone
+    if not header:
+        raise InputError(f"{file}: holds no rows")
     names = tuple(name.strip() for name in header)
-    _check_header(f"{file}:{first + 1}", names)
+    _check_header(f"{file}:{line}", names)
     rows = tuple((line, _row(f"{file}:{line}", names, cells)) for line, cells in records)
     if not rows:
         raise InputError(f"{file}: has a header but no rows")

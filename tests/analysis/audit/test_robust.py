@@ -4,7 +4,7 @@ import json
 import time
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from kinowatt.analysis.audit.forecasts import Forecaster
@@ -45,6 +45,7 @@ def test_any_numbers_are_answered(rows: list[tuple[str, ...]], tmp_path: Path) -
 @settings(
     max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
+@example(data=b",\n,,\n")
 @given(data=st.one_of(st.binary(max_size=200), st.text(max_size=200).map(str.encode)))
 def test_any_bytes_are_read_or_refused_in_one_line(data: bytes, tmp_path: Path) -> None:
     path = tmp_path / "any.csv"
