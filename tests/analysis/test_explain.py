@@ -92,7 +92,7 @@ def test_the_true_cause_of_synthetic_rows() -> None:
 
 
 def test_a_cause_is_registered_once() -> None:
-    kinds = {"attention", "float32", "offload", "software", "tiling", "throttling"}
+    kinds = {"attention", "float32", "offload", "software", "tiling", "throttling", "warm-up"}
     assert set(causes()) == kinds
     with pytest.raises(ValueError, match="twice"):
         cause("tiling")(lambda chosen: iter(()))

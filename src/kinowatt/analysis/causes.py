@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from kinowatt.facts.hosts import first_call, pageable
 from kinowatt.facts.operator_tables import operator_table
 from kinowatt.facts.profiles import profile as find_profile
 from kinowatt.facts.profiles import profile_files
-from kinowatt.facts.transfers import pageable
+from kinowatt.theory.physics import timer_of
 from kinowatt.theory.predict import Scenario, estimate, memory
 from kinowatt.units import GIB, joules_to_wh
 
@@ -132,6 +133,20 @@ def _offload(scenario: Scenario) -> Iterator[Effect]:
         prior=-2.5,
         latency_s=float(found.latency_s) + moving_s,
         energy_wh=None,  # what the GPU draws while weights move was not measured
+    )
+
+
+@cause("warm-up")
+def _warm_up(scenario: Scenario) -> Iterator[Effect]:
+    """The first call of a process, which loads and chooses kernels while the GPU waits."""
+    found, extra_s = estimate(scenario, operator_table), first_call().extra_s
+    waited_j = extra_s * float(timer_of(scenario.profile, scenario.gpu).waiting_w())
+    yield Effect(
+        kind="warm-up",
+        words="no warm-up: the first call of a process",
+        prior=-2.5,
+        latency_s=float(found.latency_s) + extra_s,
+        energy_wh=joules_to_wh(float(found.energy_j) + waited_j),
     )
 
 

@@ -24,6 +24,7 @@ from kinowatt.analysis.intervals import spread
 from kinowatt.errors import InputError, require_extra
 from kinowatt.facts.gpus import gpu as find_gpu
 from kinowatt.theory.physics import Physics, table_of
+from kinowatt.theory.profile import sizes
 
 FEWEST_MODELS = 3  # to know how far a model that was left out is missed
 # Measured over predicted of seven models on one H100 by its microbench alone (November 2026)
@@ -119,15 +120,18 @@ def _by_rows(seen: Features, physics: Physics) -> dict[str, Any]:
     """What only rows tell: models seen, their range, and how far what was left out is missed."""
     rows = seen.rows
     models = sorted({row["model"] for row in rows})
-    sizes = {
-        "tokens": [row["workload"]["effective"]["tokens"] for row in rows],
-        "megapixels": [megapixels(row) for row in rows],
-    }
+    reached = [
+        sizes(tokens=row["workload"]["effective"]["tokens"], megapixels=megapixels(row))
+        for row in rows
+    ]
     return {
         "seen": models,
         "data": f"microbench and {len(rows)} rows of {len(models)} models",
         "host": _host(fit_after_work(rows)),
-        "ranges": {name: [float(min(found)), float(max(found))] for name, found in sizes.items()},
+        "ranges": {
+            name: [float(end(each[name] for each in reached)) for end in (min, max)]
+            for name in reached[0]
+        },
         "spread": spreads(seen, physics),
     }
 

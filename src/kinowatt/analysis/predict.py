@@ -13,7 +13,7 @@ from kinowatt.facts.models import model as find_model
 from kinowatt.facts.operator_tables import operator_table
 from kinowatt.facts.profiles import profile as find_profile
 from kinowatt.theory.predict import Scenario, memory
-from kinowatt.theory.profile import Reach, beyond, interval
+from kinowatt.theory.profile import Reach, beyond, interval, sizes
 from kinowatt.theory.recipe import Effective, notes
 from kinowatt.theory.workload import FIELDS, make_workload
 from kinowatt.units import joules_to_wh
@@ -129,9 +129,8 @@ def _assemble(chosen: Scenario, figures: Mapping[str, Any], accounting: Accounti
     )
 
 
-def _sizes(figures: Mapping[str, Any]) -> dict[str, float]:
-    """By the names that profiles have ranges of."""
-    return {"tokens": figures["effective"]["tokens"], "megapixels": figures["megapixels"]}
+def _sizes(figures: Mapping[str, Any]) -> Mapping[str, float]:
+    return sizes(tokens=figures["effective"]["tokens"], megapixels=figures["megapixels"])
 
 
 def _reach(chosen: Scenario, figures: Mapping[str, Any]) -> Reach:
@@ -196,12 +195,12 @@ def _warnings(chosen: Scenario, figures: Mapping[str, Any]) -> tuple[dict[str, s
 
 def _outside(chosen: Scenario, figures: Mapping[str, Any]) -> Iterable[str]:
     """What lies outside the rows of the profile, in words."""
-    sizes = _sizes(figures)
-    for name, doublings in beyond(chosen.profile, sizes).items():
+    reached = _sizes(figures)
+    for name, doublings in beyond(chosen.profile, reached).items():
         if doublings:
             least, largest = chosen.profile.ranges[name]
             yield (
-                f"{sizes[name]:,.4g} {name} lie outside the {least:,.4g} to {largest:,.4g} of the"
+                f"{reached[name]:,.4g} {name} lie outside the {least:,.4g} to {largest:,.4g} of the"
                 f" profile's rows: the interval is {1 + doublings:.1f} times as wide"
             )
 

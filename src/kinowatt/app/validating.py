@@ -27,13 +27,13 @@ SHORT = {
 
 
 def measured(paths: Sequence[str]) -> list[Mapping[str, Any]]:
-    """Rows as mappings, each with the name of its file as `sweep`."""
+    """Rows as mappings, each with the name of its folder and file as `sweep`."""
     if not paths:
         files = [file for file in own_files() if OLD_RULE not in file.name]
     else:
         files = [file for path in paths for file in row_files(Path(path))]
     return [
-        {**row.to_dict(), "sweep": file.stem}
+        {**row.to_dict(), "sweep": f"{file.parent.name}/{file.stem}"}
         for file in files
         for row in load_measurements(str(file))
     ]

@@ -11,7 +11,7 @@ from kinowatt.theory.memory import Memory, peak_memory
 from kinowatt.theory.operators import Operator
 from kinowatt.theory.passes import Tables, plan_operators
 from kinowatt.theory.physics import timer_of
-from kinowatt.theory.profile import Reach, StageTime, after_work, beyond
+from kinowatt.theory.profile import Reach, StageTime, after_work, beyond, sizes
 from kinowatt.theory.recipe import Plan, resolve
 from kinowatt.theory.transforms import apply
 from kinowatt.theory.workload import Workload
@@ -80,11 +80,11 @@ def call_bound(found: Estimate) -> Number:
 
 def reach_of(scenario: Scenario, found: Estimate) -> Reach:
     """How far from the profile's rows an estimate is."""
-    sizes = {"tokens": found.plan.effective.tokens, "megapixels": found.plan.megapixels}
+    reached = sizes(tokens=found.plan.effective.tokens, megapixels=found.plan.megapixels)
     return Reach(
         model=scenario.model.name,
         call_bound=call_bound(found),
-        beyond=sum(beyond(scenario.profile, sizes).values()),
+        beyond=sum(beyond(scenario.profile, reached).values()),
     )
 
 

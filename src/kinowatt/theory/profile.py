@@ -188,14 +188,17 @@ def interval(
     return found
 
 
-def beyond(profile: GpuProfile, sizes: Mapping[str, Number]) -> Mapping[str, Number]:
+def sizes(*, tokens: Number, megapixels: Number) -> Mapping[str, Number]:
+    """What a profile has ranges of: tokens of the denoiser, megapixels of all frames made."""
+    return {"tokens": tokens, "megapixels": megapixels}
+
+
+def beyond(profile: GpuProfile, reached: Mapping[str, Number]) -> Mapping[str, Number]:
     """Doublings by which each size lies outside the profile's range of it; 0 inside."""
     found = {}
     for name, (least, largest) in profile.ranges.items():
-        if name in sizes:
-            over, under = sizes[name] / largest, least / sizes[name]
-            outside = larger(larger(over, under), 1.0)
-            found[name] = _log2(outside)
+        over, under = reached[name] / largest, least / reached[name]
+        found[name] = _log2(larger(larger(over, under), 1.0))
     return found
 
 

@@ -1,4 +1,4 @@
-"""How fast weights move between host and GPU, as measured on one host."""
+"""What the host adds to a video, as measured on one: weights that move, a first call."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,11 +18,29 @@ class Transfers:
 
 @lru_cache(maxsize=1)
 def pageable() -> Transfers:
-    path = SHIPPED / "transfers.toml"
+    path = SHIPPED / "hosts.toml"
     table = read_toml(path)["pageable"]
     return Transfers(
         to_device_bytes_per_s=number(table, "to_device_bytes_per_s", path.name),
         to_host_bytes_per_s=number(table, "to_host_bytes_per_s", path.name),
         gpu=table["gpu"],
         source=table["source"],
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FirstCall:
+    """Seconds that the first call of a process takes on top: the median of those seen."""
+
+    extra_s: float
+    gpu: str
+    source: str
+
+
+@lru_cache(maxsize=1)
+def first_call() -> FirstCall:
+    path = SHIPPED / "hosts.toml"
+    table = read_toml(path)["first_call"]
+    return FirstCall(
+        extra_s=number(table, "extra_s", path.name), gpu=table["gpu"], source=table["source"]
     )
