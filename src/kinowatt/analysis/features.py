@@ -5,12 +5,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kinowatt.analysis.predict import scenario
-from kinowatt.analysis.regime import SYNCHRONISING, device_bound, waiting_hosts_bound
+from kinowatt.analysis.regime import device_bound, waiting_hosts_bound
 from kinowatt.errors import require_extra
 from kinowatt.facts.models import model as find_model
 from kinowatt.facts.operator_tables import operator_table
 from kinowatt.theory.passes import plan_operators
-from kinowatt.theory.physics import TINY_S, PhysicalClock, Physics, group_of, power_group_of
+from kinowatt.theory.physics import (
+    SYNCHRONISING,
+    TINY_S,
+    PhysicalClock,
+    Physics,
+    group_of,
+    power_group_of,
+)
 from kinowatt.theory.power import Balance, Load, balance
 from kinowatt.theory.predict import Scenario
 from kinowatt.theory.recipe import plan
@@ -40,7 +47,7 @@ class Features:
     """One line a pass of a row: seconds and joules by group, and which row and stage it is of.
 
     `compute_s`, `memory_s`: (lines, time groups) at the greatest clock. `dynamic_j`: (lines, power
-    groups). `gap_s`, `host_s`: (lines). `place`: index of row and stage of each line. `gpu_bound`:
+    groups). `gap_s`, `stalled_s`, `host_s`: (lines). `place`: index of row and stage of each line. `gpu_bound`:
     (rows, stages), whether the GPU set the pace (`kinowatt.analysis.regime`).
     """
 
@@ -49,6 +56,7 @@ class Features:
     memory_s: Any
     dynamic_j: Any
     gap_s: Any
+    stalled_s: Any
     host_s: Any
     place: Any
     gpu_bound: Any
@@ -68,9 +76,10 @@ class Features:
             np.array([factors.get(group, 1.0) for group in groups])
             for groups in (TIME_GROUPS, POWER_GROUPS)
         )
+        gaps_s = self.gap_s * factors.get("gap", 1.0) + self.stalled_s
         load = Load(
             compute_s=self.compute_s @ time,
-            memory_s=self.memory_s @ time + self.gap_s * factors.get("gap", 1.0),
+            memory_s=self.memory_s @ time + gaps_s,
             dynamic_j=self.dynamic_j @ power,
             host_s=self.host_s * factors.get("host", 1.0),
         )
@@ -89,6 +98,7 @@ class Features:
             memory_s=self.memory_s[lines],
             dynamic_j=self.dynamic_j[lines],
             gap_s=self.gap_s[lines],
+            stalled_s=self.stalled_s[lines],
             host_s=self.host_s[lines],
             place=place,
             gpu_bound=self.gpu_bound[list(keep)],
@@ -111,11 +121,12 @@ def features(rows: Sequence[Row], physics: Physics) -> Features:
             line["memory_s"][group] += piece.memory_s
             line["dynamic_j"][POWER_GROUPS.index(power_group_of(operator.kind))] += piece.dynamic_j
             line["gap_s"] += operator.calls * physics.gap_s
+            line["stalled_s"] += piece.stalled_s
             line["host_s"] += piece.host_s
             line["calls"] += operator.calls
     columns = {
         name: np.array([line[name] for line in lines.values()])
-        for name in ("compute_s", "memory_s", "dynamic_j", "gap_s", "host_s", "place")
+        for name in ("compute_s", "memory_s", "dynamic_j", "gap_s", "stalled_s", "host_s", "place")
     }
     calls = np.zeros((len(rows), len(STAGES)))
     for line in lines.values():
@@ -154,6 +165,7 @@ def _empty(index: int, stage: str) -> dict[str, Any]:
         "memory_s": [0.0] * len(TIME_GROUPS),
         "dynamic_j": [0.0] * len(POWER_GROUPS),
         "gap_s": 0.0,
+        "stalled_s": 0.0,
         "host_s": 0.0,
         "calls": 0.0,
         "place": index * len(STAGES) + STAGES.index(stage),

@@ -6,8 +6,6 @@ from typing import Any
 
 HOST_SHARE = 0.8  # of a call, from which its host may have set the pace
 LAG_SHARE = 0.15  # of a call that the GPU still works after its host is done
-# Their results have sizes that only the GPU knows: the host waits for them inside a forward
-SYNCHRONISING = frozenset({"nonzero"})
 
 
 def device_bound(stage: Mapping[str, Any]) -> bool:

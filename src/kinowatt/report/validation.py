@@ -90,8 +90,10 @@ def _next(found: Validation) -> str:
         "- **Microbench only** misses gaps between kernels and norms inside a forward: element-wise"
         " work on broadcast or mixed operands, float32 linear layers of a few hundred rows and wide"
         " heads in half precision are in the microbench's plan now, and want one run on a GPU.\n"
-        "- **Stable Diffusion's decoder** above 512x512 (AnimateDiff) is slower than its operators:"
-        " attention over more than 4,096 positions with a head of 512 was not measured by itself.\n"
+        "- **Stable Diffusion's decoder** above 512x512 (AnimateDiff) is a quarter slower than its"
+        " operators: of 16 frames it has tensors of more than 2^31 elements, and attention over more"
+        " than 4,096 positions with a head of 512. Neither was measured by itself; both are in the"
+        " microbench's plan now.\n"
         "- **An H200**, other kernels, compiled blocks: no row yet."
     )
 

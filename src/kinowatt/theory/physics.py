@@ -27,6 +27,10 @@ Number = Any
 TINY_S = 1e-30
 # Bursts are replayed as graphs or queued ahead; on a stream kernels follow one another less closely
 GAP_S = 2e-6
+# Their results have sizes that only the GPU knows: the host waits for them inside a forward
+SYNCHRONISING = frozenset({"nonzero"})
+# Then the GPU waits while the host returns and launches anew, until the queue is filled again
+STALL_S = 2e-4
 # What of an operator its joules depend on, by the beginning of its law
 ENERGY_SIZE = {"attention": "head", "convolution": "cin"}
 
@@ -74,11 +78,13 @@ def power_group_of(kind: str) -> str:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Piece:
     """All calls of one operator at the greatest clock: seconds that stretch as the clock falls,
-    seconds that do not, dynamic joules, and the host's seconds."""
+    seconds that do not, seconds that the GPU waits after a result that the host had to see, dynamic
+    joules, and the host's seconds."""
 
     operator: Operator
     compute_s: Number
     memory_s: Number
+    stalled_s: Number
     dynamic_j: Number
     host_s: Number
 
@@ -104,6 +110,7 @@ class PhysicalClock:
             operator=operator,
             compute_s=busy_s * stretches * factor,
             memory_s=(busy_s * (1.0 - stretches) + law.start_s) * factor + gaps_s,
+            stalled_s=self._stalled_s(operator),
             dynamic_j=self._dynamic_j(operator, sizes, busy_s * operator.calls),
             host_s=self._host_s(operator),
         )
@@ -121,6 +128,9 @@ class PhysicalClock:
     def _host_s(self, operator: Operator) -> Number:
         each_s = self.physics.host_s.get(operator.kind, self.physics.host_s["other"])
         return operator.calls * each_s * self._factor("host")
+
+    def _stalled_s(self, operator: Operator) -> Number:
+        return STALL_S * operator.calls if operator.op in SYNCHRONISING else 0.0
 
     def calling_s(self, operators: Iterable[Operator]) -> Number:
         """Seconds that the host needs to call operators."""
@@ -160,12 +170,13 @@ class PhysicalClock:
 
     def _timed(self, piece: Piece, clock: Number) -> Timed:
         power = self.physics.power
-        latency_s = piece.compute_s / clock + piece.memory_s
+        memory_s = piece.memory_s + piece.stalled_s
+        latency_s = piece.compute_s / clock + memory_s
         cooler = 1.0 - power.clock_share + power.clock_share * clock
         return Timed(
             operator=piece.operator,
             compute_s=piece.compute_s / clock,
-            memory_s=piece.memory_s,
+            memory_s=memory_s,
             latency_s=latency_s,
             energy_j=piece.dynamic_j * cooler + power.static_w * latency_s,
         )
@@ -175,7 +186,7 @@ def _load(pieces: Iterable[Piece]) -> Load:
     each = list(pieces)
     return Load(
         compute_s=sum(piece.compute_s for piece in each),
-        memory_s=sum(piece.memory_s for piece in each),
+        memory_s=sum(piece.memory_s + piece.stalled_s for piece in each),
         dynamic_j=sum(piece.dynamic_j for piece in each),
         host_s=sum(piece.host_s for piece in each),
     )

@@ -170,6 +170,8 @@ def _other_convolutions() -> Iterator[
         yield channels, (32, 1, side, side), SQUARE, "float16"
     for channels, side in ((128, 512), (256, 512), (512, 256), (512, 64)):
         yield channels, (4, 1, side, side), SQUARE, "float16"
+    # More than 2^31 elements, as Stable Diffusion's decoder has above 512x512: indices of 64 bits
+    yield 256, (16, 1, 768, 768), SQUARE, "float16"
 
 
 def _unequal_convolutions() -> Iterator[
