@@ -7,6 +7,7 @@ FULL := .venv
 LIGHT := .venv-light
 BIN := $(FULL)/bin
 OUT ?= out
+GATE := not torture and not gpu
 EVIDENCE := docs/evidence
 # A full environment serves the reproduction as well; a bare clone builds only the light one.
 PAPER := $(if $(wildcard $(FULL)/.ready),$(FULL),$(LIGHT))
@@ -40,7 +41,8 @@ types: setup  ## mypy --strict
 
 .PHONY: tests
 tests: setup browser  ## tests and the code blocks of README and docs, with coverage
-	pytest --cov --cov-report=
+	pytest -m "alone and $(GATE)"
+	pytest -m "not alone and $(GATE)" -n 2 --dist loadfile --cov=kinowatt.theory --cov-report=
 	python scripts/branch_coverage.py kinowatt/theory 95
 
 .PHONY: browser

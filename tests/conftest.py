@@ -10,6 +10,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# Tiny tensors gain nothing from more threads, which wait for one another by spinning
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")

@@ -43,9 +43,12 @@ def compare(model: str, count: int, **how: Any) -> int:
     return by_code
 
 
+@pytest.mark.parametrize(
+    ("count", "least"), [(5, 1), pytest.param(14, 4, marks=pytest.mark.torture)]
+)
 @pytest.mark.parametrize("model", kinowatt.models())
-def test_both_ways_agree(model: str) -> None:
-    assert compare(model, 14) >= 4
+def test_both_ways_agree(model: str, count: int, least: int) -> None:
+    assert compare(model, count) >= least
 
 
 @pytest.mark.parametrize(
@@ -58,7 +61,7 @@ def test_both_ways_agree(model: str) -> None:
     ids=str,
 )
 def test_both_ways_agree_however_it_runs(how: dict[str, Any]) -> None:
-    assert compare("wan2.1-t2v-1.3b", 14, **how) >= 1
+    assert compare("wan2.1-t2v-1.3b", 6, **how) >= 1
 
 
 def test_a_refusal_is_the_same_once_there_is_code() -> None:

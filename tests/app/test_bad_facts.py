@@ -93,12 +93,15 @@ def complaint(name: str) -> str | None:
     return None
 
 
+@pytest.mark.parametrize("count", [8, pytest.param(40, marks=pytest.mark.torture)])
 @pytest.mark.parametrize("name", READ)
-def test_a_damaged_file_is_named(name: str, user_facts: Path, forget: Callable[[], None]) -> None:
+def test_a_damaged_file_is_named(
+    name: str, count: int, user_facts: Path, forget: Callable[[], None]
+) -> None:
     path = user_facts / name
     path.parent.mkdir(parents=True, exist_ok=True)
     wrong: dict[str, str] = {}
-    for text in damaged(name, 40):
+    for text in damaged(name, count):
         path.write_text(text, "utf-8")
         forget()
         if found := complaint(name):

@@ -16,6 +16,8 @@ from kinowatt.lab.sampled import slope_over, steady
 from kinowatt.lab.stages import CallRecord, Span
 from twins import request_of
 
+pytestmark = pytest.mark.alone
+
 WINDOW_S = 5.0
 
 

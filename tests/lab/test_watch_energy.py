@@ -21,6 +21,8 @@ from kinowatt.lab.watch_energy import Block, Watched, energies
 from kinowatt.units import wh_to_joules
 from twins import request_of, twin
 
+pytestmark = pytest.mark.alone
+
 WATTS = 360.0
 SPEND_S = 0.15  # of each forward of the denoiser: the stage is long, and the others are short
 

@@ -16,6 +16,8 @@ import pytest
 
 from kinowatt.app.cli import main
 
+pytestmark = pytest.mark.alone
+
 
 @contextlib.contextmanager
 def server(*options: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:

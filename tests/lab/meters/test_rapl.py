@@ -18,6 +18,8 @@ from kinowatt.lab.meters.powercap import find_zones
 from kinowatt.lab.meters.rapl import MAX_ZONE_W, Counter, Rapl
 from powercap_tree import Powercap
 
+pytestmark = pytest.mark.alone
+
 MISSING = "the meter must not open"
 
 

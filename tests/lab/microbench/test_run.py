@@ -14,17 +14,25 @@ from kinowatt.lab.microbench.run import microbench
 from kinowatt.lab.microbench.timing import sustained
 from kinowatt.lab.timeline import timeline
 
+pytestmark = pytest.mark.alone
+
 CPU = torch.device("cpu")
+
+
+FAMILIES = {"linear", "attention", "convolution", "memory", "norm"}
 
 
 @pytest.fixture(scope="module")
 def found() -> Microbench:
-    return microbench("cpu", 6.0)
+    """As much as 6 s allow, or 60 s on a CPU that is busy with something else."""
+    short = microbench("cpu", 6.0)
+    if {point["family"] for point in short.points} == FAMILIES and short.loads:
+        return short
+    return microbench("cpu", 60.0)
 
 
 def test_every_family_is_measured_and_nothing_lost_in_silence(found: Microbench) -> None:
-    families = {point["family"] for point in found.points}
-    assert families == {"linear", "attention", "convolution", "memory", "norm"}
+    assert {point["family"] for point in found.points} == FAMILIES
     assert all(point["burst"]["seconds_per_call"] > 0 for point in found.points)
     assert all(item["reason"] for item in found.skipped)
     assert found.call_overhead["linear"]["host_s"] > 0
