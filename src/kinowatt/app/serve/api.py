@@ -1,24 +1,37 @@
 """The application: REST under `/v1`, the dashboard at `/`, and one way to say what went wrong."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 
-from kinowatt.app.serve.guard import App, Guard
+from kinowatt.app.serve.browse import UNREADABLE, Rows
+from kinowatt.app.serve.guard import App, Guard, log
 from kinowatt.app.serve.http import status_of
 from kinowatt.app.serve.metrics import METHODS, PREFIX, Metrics
 from kinowatt.app.serve.problems import Problem, RefusedError, problem
-from kinowatt.app.serve.routes import budgeting, comparing, facts, predicting, status
+from kinowatt.app.serve.routes import (
+    budgeting,
+    comparing,
+    facts,
+    judging,
+    predicting,
+    rows,
+    status,
+)
 from kinowatt.app.serve.settings import Settings
-from kinowatt.errors import KinowattError, unknown_name
+from kinowatt.errors import KinowattError, StoreError, unknown_name
 from kinowatt.version import __version__
 
 ROUTERS = (
     predicting.router,
     comparing.router,
     budgeting.router,
+    judging.router,
+    rows.router,
     facts.router,
     status.router,
 )
@@ -38,6 +51,7 @@ def create_app(settings: Settings) -> Guard:
         docs_url=None,  # its pages come from a CDN
         redoc_url=None,
         redirect_slashes=False,
+        lifespan=_closing,
     )
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
@@ -45,13 +59,22 @@ def create_app(settings: Settings) -> Guard:
     _problems(app)
     app.openapi = lambda: _openapi(app, settings)  # type: ignore[method-assign]
     app.state.settings, app.state.metrics = settings, Metrics()
+    app.state.rows = Rows(settings.store)
+    if settings.store is not None:
+        app.state.rows.check()
     served: App = app
     if settings.dashboard:
         from kinowatt.app.serve.dashboard.mount import with_dashboard
 
-        served = with_dashboard(app)
+        served = with_dashboard(app, app.state.rows)
     app.state.guard = Guard(served, settings, app.state.metrics)
     return app.state.guard  # type: ignore[no-any-return]
+
+
+@asynccontextmanager
+async def _closing(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    app.state.rows.close()
 
 
 def _otherwise(app: FastAPI) -> None:
@@ -74,6 +97,11 @@ def _problems(app: FastAPI) -> None:
     @app.exception_handler(KinowattError)
     async def refused(_: Request, error: KinowattError) -> Response:
         return problem(status_of(error), str(error))
+
+    @app.exception_handler(StoreError)
+    async def unreadable(_: Request, error: StoreError) -> Response:
+        log.error("%s", error)
+        return problem(503, UNREADABLE)
 
     @app.exception_handler(RefusedError)
     async def by_http(_: Request, error: RefusedError) -> Response:

@@ -10,6 +10,7 @@ from kinowatt.app.serve.problems import RefusedError
 from kinowatt.errors import InputError, KinowattError
 
 JSON = "application/json"
+LONGEST = 200  # characters of a name
 
 
 def dumps(value: Any) -> bytes:
@@ -65,6 +66,14 @@ def flag(given: dict[str, Any], name: str) -> bool:
     found = given.pop(name, False)
     if not isinstance(found, bool):
         raise InputError(f"{name} must be true or false, not {found!r:.60}")
+    return found
+
+
+def text(given: dict[str, Any], name: str) -> str:
+    """A short text of one line out of a body."""
+    found = given[name]
+    if not isinstance(found, str) or not 0 < len(found) <= LONGEST or not found.isprintable():
+        raise InputError(f"{name} must be a text of one line, not {found!r:.60}")
     return found
 
 
