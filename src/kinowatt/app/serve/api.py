@@ -1,7 +1,5 @@
 """The application: REST under `/v1`, the dashboard at `/`, and one way to say what went wrong."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -18,8 +16,8 @@ from kinowatt.app.serve.routes import (
     comparing,
     facts,
     judging,
+    measurements,
     predicting,
-    rows,
     status,
 )
 from kinowatt.app.serve.settings import Settings
@@ -31,7 +29,7 @@ ROUTERS = (
     comparing.router,
     budgeting.router,
     judging.router,
-    rows.router,
+    measurements.router,
     facts.router,
     status.router,
 )
@@ -41,8 +39,8 @@ DESCRIPTION = (
 )
 
 
-def create_app(settings: Settings) -> Guard:
-    """Everything that is served, behind its guard."""
+def create_app(settings: Settings, rows: Rows | None = None) -> Guard:
+    """Everything that is served, behind its guard; `rows`: of the settings' store if not given."""
     app = FastAPI(
         title="Kinowatt",
         version=__version__,
@@ -51,7 +49,6 @@ def create_app(settings: Settings) -> Guard:
         docs_url=None,  # its pages come from a CDN
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=_closing,
     )
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
@@ -59,9 +56,7 @@ def create_app(settings: Settings) -> Guard:
     _problems(app)
     app.openapi = lambda: _openapi(app, settings)  # type: ignore[method-assign]
     app.state.settings, app.state.metrics = settings, Metrics()
-    app.state.rows = Rows(settings.store)
-    if settings.store is not None:
-        app.state.rows.check()
+    app.state.rows = rows or Rows(settings.store)
     served: App = app
     if settings.dashboard:
         from kinowatt.app.serve.dashboard.mount import with_dashboard
@@ -69,12 +64,6 @@ def create_app(settings: Settings) -> Guard:
         served = with_dashboard(app, app.state.rows)
     app.state.guard = Guard(served, settings, app.state.metrics)
     return app.state.guard  # type: ignore[no-any-return]
-
-
-@asynccontextmanager
-async def _closing(app: FastAPI) -> AsyncIterator[None]:
-    yield
-    app.state.rows.close()
 
 
 def _otherwise(app: FastAPI) -> None:

@@ -85,7 +85,7 @@ class Rows:
             return self._store
 
     def check(self) -> None:
-        """`InputError` where there is no such source, before anybody asks."""
+        """`InputError` where there is no such source."""
         self.store.count()
 
     def close(self) -> None:

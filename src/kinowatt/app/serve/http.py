@@ -1,5 +1,6 @@
 """Bodies in, answers out: JSON of plain dicts, or of columns."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,10 @@ LONGEST = 200  # characters of a name
 
 def dumps(value: Any) -> bytes:
     """JSON without NaN (null instead); arrays are lists."""
-    return orjson.dumps(value, default=_plain, option=orjson.OPT_SERIALIZE_NUMPY)
+    try:
+        return orjson.dumps(value, default=_plain, option=orjson.OPT_SERIALIZE_NUMPY)
+    except TypeError:  # half a surrogate pair, which texts of a row may hold
+        return json.dumps(value, default=_plain, allow_nan=False).encode()
 
 
 def _plain(value: Any) -> Any:
