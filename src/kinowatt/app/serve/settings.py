@@ -27,7 +27,7 @@ class Settings:
     max_body_bytes: int = 16 * 2**20
     max_elements: int = 200_000
     max_rows: int = 200
-    max_audit_bytes: int = 2 * 2**20
+    max_audit_bytes: int = 2**20
     store: str | None = None
     drain_s: float = 0.5
 
