@@ -16,9 +16,9 @@ SHOTS = (
     ("plan-dark", "", 375, "dark", 1150),
     ("compare", "compare?gpus=h100-sxm&gpus=l40s&models=wan2.1-t2v-1.3b&models=mochi-1-preview", 1440,
      "light", 900),
-    ("normal", "normal?latency_s=214&energy_wh=34", 1440, "light", 1480),
+    ("normal", "normal?latency_s=214&energy_wh=34", 1440, "light", 1900),
     ("normal-dark", "normal?latency_s=214", 375, "dark", 1480),
-    ("measurements", "measurements?limit=10", 1440, "light", 1180),
+    ("measurements", "measurements?limit=10", 1440, "light", 990),
 )  # fmt: skip
 
 

@@ -50,13 +50,18 @@ def wire(
 
     every = [*inputs, *outputs]
     events = [page.load(opened, query, every, js=READ_ADDRESS, **EVENT)]
-    rest = [control.input for name, control in controls.items() if name not in renewals]
+    rest = [_by_user(control) for name, control in controls.items() if name not in renewals]
     if rest:
         events.append(gr.on(rest, changed, inputs, outputs, **LAST))
     for renewal, triggers in _grouped(controls, renewals):
         events.append(gr.on(triggers, partial(renewed, renewal), inputs, every, **LAST))
     query.change(None, query, None, js=KEEP_ADDRESS)
     return events
+
+
+def _by_user(control: Any) -> Any:
+    """When a user changes a control; of several choices those removed by keyboard are no `input`."""
+    return control.change if getattr(control, "multiselect", False) else control.input
 
 
 def _grouped(
