@@ -71,11 +71,8 @@ class Rows:
     @property
     def name(self) -> str:
         """What commands that a page shows call the source: never a path or a host of this one."""
-        return (
-            "POSTGRESQL_URL"
-            if self.source.startswith("postgres") and "://" in self.source
-            else Path(self.source).name
-        )
+        url = self.source.startswith("postgres") and "://" in self.source
+        return "POSTGRESQL_URL" if url else Path(self.source).name
 
     @property
     def title(self) -> str:
