@@ -16,6 +16,9 @@ SHOTS = (
     ("plan-dark", "", 375, "dark", 1150),
     ("compare", "compare?gpus=h100-sxm&gpus=l40s&models=wan2.1-t2v-1.3b&models=mochi-1-preview", 1440,
      "light", 900),
+    ("normal", "normal?latency_s=214&energy_wh=34", 1440, "light", 1900),
+    ("normal-dark", "normal?latency_s=214", 375, "dark", 1480),
+    ("measurements", "measurements?limit=10", 1440, "light", 990),
 )  # fmt: skip
 
 
@@ -39,6 +42,7 @@ def main() -> None:
             page = browser.new_page(viewport=size, color_scheme=scheme)
             page.goto(f"{url}/{path}")
             page.wait_for_selector(".frame table", state="attached", timeout=60_000)
+            page.wait_for_function("() => !document.body.innerText.includes('being audited')")
             page.wait_for_timeout(1500)
             take(page, name)
         browser.close()

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import kinowatt
+from kinowatt.campaign.sources import open_source
 from kinowatt.campaign.store import open_store
 from store_rows import row
 
@@ -27,3 +28,19 @@ def test_what_is_no_store_is_an_input_error(tmp_path: Path) -> None:
         kinowatt.load_measurements(tmp_path / "none.jsonl")
     with pytest.raises(kinowatt.InputError, match="unknown database"):
         kinowatt.load_measurements("mysql://host/rows")
+
+
+def test_the_rows_of_the_package_have_a_name(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [
+        *(root / "data/measurements").glob("*.jsonl"),
+        *(root / "data/protocol").glob("*.jsonl"),
+    ]
+    rows = kinowatt.load_measurements("committed")
+    assert len(rows) == sum(len(file.read_text("utf-8").splitlines()) for file in files)
+    with open_source("committed") as store:
+        assert [found.row for found in store.rows()] == rows
+    monkeypatch.chdir(tmp_path)  # a file of that name goes first
+    Path("committed").write_text(json.dumps(row()) + "\n", "utf-8")
+    assert [one.to_dict() for one in kinowatt.load_measurements("committed")] == [row()]

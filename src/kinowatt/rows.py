@@ -3,14 +3,18 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kinowatt.facts.data import data_folder
+
 if TYPE_CHECKING:
     from kinowatt.lab.measurement import Measurement
 
+COMMITTED = "committed"  # the name of the rows that come with the package
+FOLDERS = ("measurements", "protocol")
 SQLITE = b"SQLite format 3\0"
 
 
 def load_measurements(path_or_url: "str | Path") -> "list[Measurement]":
-    """The rows of a `.jsonl` file, of all in a folder, or of a store.
+    """The rows of a `.jsonl` file, of all in a folder, of a store, or those `committed` with us.
 
     A store is an SQLite file, or a URL (`sqlite:///PATH`, `postgresql+psycopg://USER@HOST/NAME`).
     All rows are held at once; `kinowatt export` and `Store.rows` go through them one by one.
@@ -19,6 +23,8 @@ def load_measurements(path_or_url: "str | Path") -> "list[Measurement]":
     if not is_store(path_or_url):
         from kinowatt.lab.rows import load_measurements as read
 
+        if is_committed(path_or_url):
+            return [row for file in committed_files() for row in read(file)]
         return read(path_or_url)
     from kinowatt.errors import require_extra
 
@@ -27,6 +33,18 @@ def load_measurements(path_or_url: "str | Path") -> "list[Measurement]":
 
     with open_store(str(path_or_url), create=False) as store:
         return [stored.row for stored in store.rows()]
+
+
+def is_committed(path_or_url: "str | Path") -> bool:
+    """Whether the package's own rows are meant; a file of that name goes first."""
+    return str(path_or_url) == COMMITTED and not Path(path_or_url).exists()
+
+
+def committed_files() -> list[Path]:
+    """The files of rows that come with the package."""
+    from kinowatt.lab.rows import row_files
+
+    return [file for name in FOLDERS for file in row_files(data_folder(name))]
 
 
 def is_store(path_or_url: "str | Path") -> bool:

@@ -217,6 +217,14 @@ def test_bad_filters_are_explained(store: Store, filters: Any, message: str) -> 
         store.measurements(filters)
 
 
+def test_what_rows_have_and_whether_more_came(store: Store, make_row: Row) -> None:
+    assert (store.values("model"), store.state()) == ([], (0, 0))
+    for number, model in enumerate(("b", "a", "b")):
+        store.add([Measurement.from_dict(make_row(number, model=model))])
+    assert store.values("model") == ["a", "b"]
+    assert store.state() == (3, 3)
+
+
 def test_only_like_rows_are_averaged(store: Store, make_row: Row) -> None:
     other = {"torch": "2.12.0", "energy_null": {"cpu": "no meter", "gpu": "none"}}
     unlike = make_row(9, conditions=other, energy_wh={"gpu": None, "cpu": None, "ram": 1.0})

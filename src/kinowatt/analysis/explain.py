@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from kinowatt.analysis.audit import search
@@ -12,7 +12,9 @@ from kinowatt.analysis.audit.thresholds import LAB_POWER, LAB_TIME
 from kinowatt.analysis.causes import Effect, effects
 from kinowatt.analysis.predict import DEFAULT_GPU, predict, scenario
 from kinowatt.errors import InputError
+from kinowatt.facts.gpus import gpu as find_gpu
 from kinowatt.facts.profiles import GpuProfile
+from kinowatt.facts.profiles import profile as find_profile
 from kinowatt.formats.claims import Claim
 from kinowatt.theory.predict import Scenario
 from kinowatt.theory.workload import FIELDS
@@ -43,30 +45,91 @@ class RankedCause:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Explanation:
-    """`verdict`: normal, fast or slow, by the 95% interval; `ratio`: stated / predicted time.
+class Expected:
+    """What a video should take: predicted, with intervals by quantity and level, as widened.
 
-    `intervals`: by quantity and level, as widened; `same_stack`: None where the software of the
-    row is not stated, which widens as another stack does.
+    `same_stack`: None where the software is not stated, which widens as another stack does.
     """
 
     model: str
     gpu: str
     profile: str
-    latency_s: float
-    energy_wh_gpu: float | None
     predicted_s: float
     predicted_wh_gpu: float
     intervals: Mapping[str, Mapping[str, tuple[float, float]]]
     same_stack: bool | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Judgement(Expected):
+    """A stated time beside the expected one: `verdict` (normal, fast or slow) by the 95% interval.
+
+    `energy_verdict`: normal, low or high; None where none was stated. `ratio`: stated / predicted.
+    """
+
+    latency_s: float
+    energy_wh_gpu: float | None
     verdict: str
     energy_verdict: str | None
     ratio: float
-    causes: tuple[RankedCause, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as `explain --json` prints them."""
-        return {**asdict(self), "causes": [asdict(found) for found in self.causes]}
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Explanation(Judgement):
+    """A judgement and what would have produced the time, likeliest first."""
+
+    causes: tuple[RankedCause, ...]
+
+
+def expected(
+    model: str,
+    gpu: str = DEFAULT_GPU,
+    *,
+    software: Mapping[str, Any] | None = None,
+    **given: Any,
+) -> Expected:
+    """What a video should take, before a time is known; arguments as `explain` takes them."""
+    if software is not None and not isinstance(software, Mapping):
+        raise InputError(f"software must be a mapping of names to versions, not {software!r:.80}")
+    found = predict(model, gpu, **given)
+    same = same_stack(find_profile(found.profile, find_gpu(found.gpu)), software)
+    return Expected(
+        model=found.model,
+        gpu=found.gpu,
+        profile=found.profile,
+        predicted_s=found.latency_s,
+        predicted_wh_gpu=found.energy_wh["gpu"] or 0.0,
+        intervals=_widened(found.intervals, same),
+        same_stack=same,
+    )
+
+
+def judge(
+    model: str,
+    gpu: str = DEFAULT_GPU,
+    *,
+    latency_s: float,
+    energy_wh: float | None = None,
+    software: Mapping[str, Any] | None = None,
+    **given: Any,
+) -> Judgement:
+    """As `explain`, without looking for causes: many times faster."""
+    _positive("latency_s", latency_s)
+    if energy_wh is not None:
+        _positive("energy_wh", energy_wh)
+    found = expected(model, gpu, software=software, **given)
+    return Judgement(
+        **{field.name: getattr(found, field.name) for field in fields(found)},
+        latency_s=latency_s,
+        energy_wh_gpu=energy_wh,
+        verdict=_verdict(latency_s, found.intervals["latency_s"], ("fast", "slow")) or "",
+        energy_verdict=_verdict(energy_wh, found.intervals["energy_wh_gpu"], ("low", "high")),
+        ratio=latency_s / found.predicted_s,
+    )
 
 
 def explain(
@@ -84,47 +147,44 @@ def explain(
     (`torch`, `diffusers`) where known; given: settings as `predict` takes them.
     Raises `InputError` for what cannot be predicted or is no time.
     """
-    _positive("latency_s", latency_s)
-    if energy_wh is not None:
-        _positive("energy_wh", energy_wh)
-    found = predict(model, gpu, **given)
-    chosen = scenario(model, gpu, **given)
-    same = same_stack(chosen.profile, software)
-    intervals = _widened(found.intervals, same)
-    expected_wh = found.energy_wh["gpu"] or 0.0
+    found = judge(model, gpu, latency_s=latency_s, energy_wh=energy_wh, software=software, **given)
+    about = _About(
+        scenario(model, gpu, **given),
+        latency_s,
+        energy_wh,
+        found.predicted_s,
+        found.predicted_wh_gpu,
+    )
     return Explanation(
-        model=found.model,
-        gpu=found.gpu,
-        profile=found.profile,
-        latency_s=latency_s,
-        energy_wh_gpu=energy_wh,
-        predicted_s=found.latency_s,
-        predicted_wh_gpu=expected_wh,
-        intervals=intervals,
-        same_stack=same,
-        verdict=_verdict(latency_s, intervals["latency_s"], ("fast", "slow")) or "",
-        energy_verdict=_verdict(energy_wh, intervals["energy_wh_gpu"], ("low", "high")),
-        ratio=latency_s / found.latency_s,
-        causes=_ranked(_About(chosen, latency_s, energy_wh, found.latency_s, expected_wh)),
+        **{field.name: getattr(found, field.name) for field in fields(found)},
+        causes=_ranked(about),
     )
 
 
 def explain_row(row: Mapping[str, Any]) -> Explanation:
     """As `explain`, for a measured row (a `Measurement` as a dict): its own settings count."""
+    return explain(row["model"], row["gpu"], **_stated(row))
+
+
+def judge_row(row: Mapping[str, Any]) -> Judgement:
+    """As `explain_row`, without looking for causes."""
+    return judge(row["model"], row["gpu"], **_stated(row))
+
+
+def _stated(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Time, energy, software and settings of a row."""
     workload, conditions = row["workload"], row["conditions"]
     given = {name: workload[name] for name in FIELDS if name in workload}
     for name in ("tiling", "offload"):
         if conditions.get(name) is not None:
             given[name] = conditions[name]
-    return explain(
-        row["model"],
-        row["gpu"],
-        latency_s=row["latency_s"],
-        energy_wh=row["energy_wh"].get("gpu"),
-        software=conditions,
-        recipe=row["recipe"],
+    return {
+        "latency_s": row["latency_s"],
+        "energy_wh": row["energy_wh"].get("gpu"),
+        "software": conditions,
+        "recipe": row["recipe"],
         **given,
-    )
+    }
 
 
 def same_stack(profile: GpuProfile, software: Mapping[str, Any] | None) -> bool | None:

@@ -10,11 +10,11 @@ from kinowatt.analysis.own.rows import OLD_RULE
 from kinowatt.analysis.tables import Table, cell
 from kinowatt.analysis.validation.compose import Validation, validate
 from kinowatt.app.render import console, grid
-from kinowatt.app.reproducing import own_files
 from kinowatt.errors import InputError
 from kinowatt.facts.data import data_path
 from kinowatt.lab.microbench.result import read_microbench
 from kinowatt.lab.rows import load_measurements, row_files
+from kinowatt.rows import committed_files
 
 BENCH = "microbench/h100-sxm.json"
 # In the terminal: columns that fit; all of them are in the page and in --json
@@ -29,7 +29,7 @@ SHORT = {
 def measured(paths: Sequence[str]) -> list[Mapping[str, Any]]:
     """Rows as mappings, each with the name of its folder and file as `sweep`."""
     if not paths:
-        files = [file for file in own_files() if OLD_RULE not in file.name]
+        files = [file for file in committed_files() if OLD_RULE not in file.name]
     else:
         files = [file for path in paths for file in row_files(Path(path))]
     return [

@@ -169,6 +169,19 @@ def summary(connection: sa.Connection, filters: Filters) -> list[Group]:
     return [_group(dict(values)) for values in found]
 
 
+def values(connection: sa.Connection, name: str) -> list[str]:
+    """What rows have in a column of texts, in the order of the alphabet."""
+    column = measurements.c[name]
+    found = connection.execute(sa.select(column).where(column.is_not(None)).distinct()).scalars()
+    return sorted(found)
+
+
+def last(connection: sa.Connection) -> int:
+    """The id of the newest row, 0 where there is none."""
+    newest = sa.select(sa.func.max(measurements.c.id))
+    return int(connection.execute(newest).scalar_one() or 0)
+
+
 def count(connection: sa.Connection, filters: Filters) -> int:
     chosen = sa.select(sa.func.count()).select_from(measurements).where(*conditions(filters))
     return int(connection.execute(chosen).scalar_one())
@@ -232,6 +245,8 @@ def _value(name: str, column: sa.Column[Any], value: Any) -> Any:
         return _number(name, value, int)
     if isinstance(column.type, sa.Double):
         return _number(name, value, float)
+    if not str(value).isprintable():  # PostgreSQL takes no NUL
+        raise InputError(f"filter {name}: {value!r:.80} has characters that no name has")
     if name != "taken_at":
         return str(value)
     try:

@@ -11,21 +11,26 @@ from kinowatt.campaign.entry import differences
 from kinowatt.campaign.importing import import_path
 from kinowatt.campaign.reading import Filters
 from kinowatt.campaign.store import Store, open_store
-from kinowatt.rows import is_store
+from kinowatt.rows import committed_files, is_committed, is_store
 
 
 @contextmanager
 def open_source(source: str) -> Iterator[Store]:
-    """A store, or one that lasts as long as this block, filled from a file or folder of rows."""
+    """A store, or one that lasts as long as this block, filled from a file or folder of rows.
+
+    `committed`: the rows that come with the package.
+    """
     path = Path(source)
-    if is_store(source) or not path.exists() or path.suffix == ".db":
+    files = committed_files() if is_committed(source) else [path]
+    if is_store(source) or not files[0].exists() or path.suffix == ".db":
         with open_store(source, create=False) as store:
             yield store
         return
     with tempfile.TemporaryDirectory(prefix="kinowatt-") as folder:
         store = open_store(str(Path(folder) / "rows.db"))
         with store:
-            import_path(store, path)
+            for file in files:
+                import_path(store, file)
             yield store
 
 

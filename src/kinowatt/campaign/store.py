@@ -226,6 +226,16 @@ class Store:
         with self._database.reading() as connection:
             return reading.count(connection, filters)
 
+    def values(self, name: str) -> list[str]:
+        """What rows have in a column of texts, such as `model`."""
+        with self._database.reading() as connection:
+            return reading.values(connection, name)
+
+    def state(self) -> tuple[int, int]:
+        """How many rows there are, and the id of the newest: other than before if rows came."""
+        with self._database.reading() as connection:
+            return reading.count(connection, None), reading.last(connection)
+
     def summary(self, filters: Filters = None) -> list[Group]:
         """Number, mean and range of each set of rows under like conditions."""
         with self._database.reading() as connection:

@@ -8,6 +8,7 @@ from kinowatt.errors import InputError
 from kinowatt.formats.claims import Reading
 from kinowatt.formats.mapping import Column
 
+NO_TEXT = "is not a text in UTF-8; export it as CSV or JSON Lines"
 Sniff = Callable[[str], bool]
 Read = Callable[[str, str, Sequence[Column]], Reading]
 
@@ -50,12 +51,21 @@ def read_claims(path: str | Path, mapping: Sequence[Column] = ()) -> Reading:
     Raises `InputError` in one line: no such file, no text, a format that is not read, a bad row.
     """
     path = Path(path)
-    text = _text(path)
+    return read_text(path.name, _text(path), mapping)
+
+
+def read_text(file: str, text: str, mapping: Sequence[Column] = ()) -> Reading:
+    """As `read_claims`, of a text that somebody has at hand; `file`: what it is called."""
+    text = text.removeprefix("\ufeff")
+    if not text.strip():
+        raise InputError(f"{file}: is empty")
+    if "\0" in text:
+        raise InputError(f"{file}: {NO_TEXT}")
     for candidate in formats():
         if candidate.sniff(text):
-            return candidate.read(path.name, text, mapping)
+            return candidate.read(file, text, mapping)
     known = "; ".join(found.what for found in formats())
-    raise InputError(f"{path.name}: not a format that is read; those are: {known}")
+    raise InputError(f"{file}: not a format that is read; those are: {known}")
 
 
 def _text(path: Path) -> str:
@@ -63,12 +73,7 @@ def _text(path: Path) -> str:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
-    if not data.strip():
-        raise InputError(f"{path.name}: is empty")
     try:
-        text = data.decode("utf-8-sig")
+        return data.decode("utf-8")
     except UnicodeDecodeError:
-        text = "\0"
-    if "\0" in text:
-        raise InputError(f"{path.name}: is not a text in UTF-8; export it as CSV or JSON Lines")
-    return text
+        raise InputError(f"{path.name}: {NO_TEXT}") from None

@@ -97,7 +97,8 @@ def test_a_stop_under_load_loses_no_request(number: int) -> None:
 
     async def under_load(url: str, process: Any) -> None:
         clients = [asyncio.create_task(until_refused(url, answered, lost)) for _ in range(20)]
-        await asyncio.sleep(1.5)
+        while len(answered) < 100 and not lost:  # in full swing, however slow the machine
+            await asyncio.sleep(0.05)
         process.send_signal(number)
         await asyncio.wait_for(asyncio.gather(*clients), timeout=20)
 
@@ -106,7 +107,7 @@ def test_a_stop_under_load_loses_no_request(number: int) -> None:
         assert process.wait(timeout=20) == 0
     assert lost == []
     assert set(answered) == {200}
-    assert len(answered) > 100
+    assert len(answered) >= 100
 
 
 def test_an_address_that_is_taken_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 """Schemathesis: answers are as documented, whatever is asked."""
 
+import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.checks import CHECKS, load_all_checks
@@ -11,12 +12,33 @@ from kinowatt.app.serve.settings import Settings
 load_all_checks()
 # Which sizes a model takes is said by the model, not by a schema: 422 is right for many of them.
 EXCEPT = [positive_data_acceptance]
-schema = schemathesis.openapi.from_asgi("/v1/openapi.json", create_app(Settings(dashboard=False)))
+USUAL = {"deadline": None, "suppress_health_check": list(HealthCheck), "derandomize": True}
+# Each good answer takes a second or so: not every bound of every field in the gate
+COSTLY = [
+    f"/v1/{name}" for name in ("budget", "explain", "compare", "scaling", "levers", "predict/batch")
+]
+SAMPLED = schemathesis.Config.from_dict({"phases": {"coverage": {"enabled": False}}})
+app = create_app(Settings(dashboard=False))
+schema = schemathesis.openapi.from_asgi("/v1/openapi.json", app)
+sampled = schemathesis.openapi.from_asgi("/v1/openapi.json", app, config=SAMPLED)
 
 
-@schema.parametrize()
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@schema.exclude(path=COSTLY).parametrize()
+@settings(max_examples=4, **USUAL)
 def test_answers_are_as_documented(case: schemathesis.Case) -> None:
+    case.call_and_validate(excluded_checks=EXCEPT)
+
+
+@sampled.include(path=COSTLY).parametrize()
+@settings(max_examples=4, **USUAL)
+def test_costly_answers_are_as_documented(case: schemathesis.Case) -> None:
+    case.call_and_validate(excluded_checks=EXCEPT)
+
+
+@pytest.mark.torture
+@schema.parametrize()
+@settings(max_examples=50, **USUAL)
+def test_many_more_answers_are_as_documented(case: schemathesis.Case) -> None:
     case.call_and_validate(excluded_checks=EXCEPT)
 
 
@@ -29,3 +51,10 @@ def test_the_checks_that_matter_are_among_them() -> None:
         "response_schema_conformance",
         "negative_data_rejection",
     }
+
+
+def test_every_endpoint_of_the_document_is_asked() -> None:
+    asked = [each.ok().path for each in schema.exclude(path=COSTLY).get_all_operations()]
+    asked += [each.ok().path for each in sampled.include(path=COSTLY).get_all_operations()]
+    assert sorted(set(asked)) == sorted(schema.raw_schema["paths"])
+    assert {"/v1/explain", "/v1/audit", "/v1/measurements"} <= set(asked)

@@ -11,9 +11,9 @@ from kinowatt.errors import InputError
 from kinowatt.facts.gpus import gpu as find_gpu
 from kinowatt.facts.models import model as find_model
 from kinowatt.facts.profiles import profile as find_profile
-from kinowatt.formats.claims import Claim, assume
+from kinowatt.formats.claims import Claim, Reading, assume
 from kinowatt.formats.mapping import parse_map
-from kinowatt.formats.registry import read_claims
+from kinowatt.formats.registry import read_claims, read_text
 
 
 def audit(
@@ -31,10 +31,37 @@ def audit(
     one of each GPU's that fits the rows best; forecaster: one that remembers, for many files.
     Raises `InputError` in one line.
     """
-    named_model = find_model(model).name if model else None
-    named_gpu = find_gpu(gpu).name if gpu else None
+    named = _named(model, gpu)
     reading = read_claims(path, parse_map(mapping))
-    claims = [assume(claim, named_model, named_gpu) for claim in reading.claims]
+    return _audit(reading, named, profile, forecaster)
+
+
+def audit_text(
+    text: str,
+    mapping: Sequence[str] = (),
+    *,
+    file: str = "text",
+    model: str | None = None,
+    gpu: str | None = None,
+    profile: str | None = None,
+) -> Audit:
+    """As `audit`, of a text; `file`: what it is called in messages."""
+    named = _named(model, gpu)
+    reading = read_text(file, text, parse_map(mapping))
+    return _audit(reading, named, profile)
+
+
+def _named(model: str | None, gpu: str | None) -> tuple[str | None, str | None]:
+    return find_model(model).name if model else None, find_gpu(gpu).name if gpu else None
+
+
+def _audit(
+    reading: Reading,
+    named: tuple[str | None, str | None],
+    profile: str | None,
+    forecaster: Forecaster | None = None,
+) -> Audit:
+    claims = [assume(claim, *named) for claim in reading.claims]
     return judge(Case(reading, claims, _profile(profile, claims), forecaster))
 
 

@@ -6,19 +6,30 @@ from fastapi import FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 
-from kinowatt.app.serve.guard import App, Guard
+from kinowatt.app.serve.browse import UNREADABLE, Rows
+from kinowatt.app.serve.guard import App, Guard, log
 from kinowatt.app.serve.http import status_of
 from kinowatt.app.serve.metrics import METHODS, PREFIX, Metrics
 from kinowatt.app.serve.problems import Problem, RefusedError, problem
-from kinowatt.app.serve.routes import budgeting, comparing, facts, predicting, status
+from kinowatt.app.serve.routes import (
+    budgeting,
+    comparing,
+    facts,
+    judging,
+    measurements,
+    predicting,
+    status,
+)
 from kinowatt.app.serve.settings import Settings
-from kinowatt.errors import KinowattError, unknown_name
+from kinowatt.errors import KinowattError, StoreError, unknown_name
 from kinowatt.version import __version__
 
 ROUTERS = (
     predicting.router,
     comparing.router,
     budgeting.router,
+    judging.router,
+    measurements.router,
     facts.router,
     status.router,
 )
@@ -28,8 +39,8 @@ DESCRIPTION = (
 )
 
 
-def create_app(settings: Settings) -> Guard:
-    """Everything that is served, behind its guard."""
+def create_app(settings: Settings, rows: Rows | None = None) -> Guard:
+    """Everything that is served, behind its guard; `rows`: of the settings' store if not given."""
     app = FastAPI(
         title="Kinowatt",
         version=__version__,
@@ -45,11 +56,12 @@ def create_app(settings: Settings) -> Guard:
     _problems(app)
     app.openapi = lambda: _openapi(app, settings)  # type: ignore[method-assign]
     app.state.settings, app.state.metrics = settings, Metrics()
+    app.state.rows = rows or Rows(settings.store)
     served: App = app
     if settings.dashboard:
         from kinowatt.app.serve.dashboard.mount import with_dashboard
 
-        served = with_dashboard(app)
+        served = with_dashboard(app, app.state.rows)
     app.state.guard = Guard(served, settings, app.state.metrics)
     return app.state.guard  # type: ignore[no-any-return]
 
@@ -74,6 +86,11 @@ def _problems(app: FastAPI) -> None:
     @app.exception_handler(KinowattError)
     async def refused(_: Request, error: KinowattError) -> Response:
         return problem(status_of(error), str(error))
+
+    @app.exception_handler(StoreError)
+    async def unreadable(_: Request, error: StoreError) -> Response:
+        log.error("%s", error)
+        return problem(503, UNREADABLE)
 
     @app.exception_handler(RefusedError)
     async def by_http(_: Request, error: RefusedError) -> Response:

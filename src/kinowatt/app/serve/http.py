@@ -1,5 +1,6 @@
 """Bodies in, answers out: JSON of plain dicts, or of columns."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,11 +11,15 @@ from kinowatt.app.serve.problems import RefusedError
 from kinowatt.errors import InputError, KinowattError
 
 JSON = "application/json"
+LONGEST = 200  # characters of a name
 
 
 def dumps(value: Any) -> bytes:
     """JSON without NaN (null instead); arrays are lists."""
-    return orjson.dumps(value, default=_plain, option=orjson.OPT_SERIALIZE_NUMPY)
+    try:
+        return orjson.dumps(value, default=_plain, option=orjson.OPT_SERIALIZE_NUMPY)
+    except TypeError:  # half a surrogate pair, which texts of a row may hold
+        return json.dumps(value, default=_plain, allow_nan=False).encode()
 
 
 def _plain(value: Any) -> Any:
@@ -65,6 +70,14 @@ def flag(given: dict[str, Any], name: str) -> bool:
     found = given.pop(name, False)
     if not isinstance(found, bool):
         raise InputError(f"{name} must be true or false, not {found!r:.60}")
+    return found
+
+
+def text(given: dict[str, Any], name: str) -> str:
+    """A short text of one line out of a body."""
+    found = given[name]
+    if not isinstance(found, str) or not 0 < len(found) <= LONGEST or not found.isprintable():
+        raise InputError(f"{name} must be a text of one line, not {found!r:.60}")
     return found
 
 

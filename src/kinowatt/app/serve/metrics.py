@@ -50,6 +50,10 @@ class Metrics:
             registry=self.registry,
         )
 
+        self.audited = Counter(
+            "kinowatt_audited_rows", "Rows of texts that were audited.", registry=self.registry
+        )
+
     def count(self, scope: MutableMapping[str, Any], status: int, seconds: float) -> None:
         """One request; paths that no route has are one, so that nobody can fill the memory."""
         route = _route(scope)

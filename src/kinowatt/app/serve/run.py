@@ -28,14 +28,17 @@ def serve(settings: Settings, json_: bool) -> None:
         require_extra("serve", module)
     listener = listen(settings.host, settings.port)
     from kinowatt.app.serve.api import create_app
+    from kinowatt.app.serve.browse import Rows
 
-    guard = create_app(settings)
     make_codes_by(ThreadPoolExecutor(1).submit)  # so that no answer waits for code to be made
-    server = _server(guard, settings.drain_s)
-    for number in (signal.SIGINT, signal.SIGTERM):  # also before the loop runs; and no failure
-        signal.signal(number, lambda *_: setattr(server, "should_exit", True))
-    _announce(settings, listener.getsockname()[1], json_)
-    asyncio.run(server.serve(sockets=[listener]))
+    with contextlib.closing(Rows(settings.store)) as rows:
+        if settings.store is not None:
+            rows.check()  # before anybody asks
+        server = _server(create_app(settings, rows), settings.drain_s)
+        for number in (signal.SIGINT, signal.SIGTERM):  # also before the loop runs; and no failure
+            signal.signal(number, lambda *_: setattr(server, "should_exit", True))
+        _announce(settings, listener.getsockname()[1], json_)
+        asyncio.run(server.serve(sockets=[listener]))
 
 
 def listen(host: str, port: int) -> socket.socket:

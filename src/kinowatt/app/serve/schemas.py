@@ -36,7 +36,7 @@ EXAMPLE = {
 }
 
 
-def _workload(column: bool) -> dict[str, Any]:
+def workload(column: bool) -> dict[str, Any]:
     """The settings of a workload, each a number, or in a batch a number or a column of them."""
     fields: dict[str, Any] = {}
     for name, (low, high) in LIMITS.items():
@@ -46,7 +46,7 @@ def _workload(column: bool) -> dict[str, Any]:
     return fields
 
 
-_HOW: dict[str, Any] = {
+HOW: dict[str, Any] = {
     "profile": (Text | None, Field(None, description="GPU/STACK, see /v1/profiles.")),
     "preset": (Text | None, Field(None, description="default or paper.")),
     "recipe": (Text | None, Field(None, description="Where a model has several.")),
@@ -74,46 +74,47 @@ _MONEY: dict[str, Any] = {
     "embodied": (bool | None, Field(None, description="Add the GPU's embodied share.")),
 }
 _MODEL: dict[str, Any] = {"model": (Text, Field(description="A name or alias, see /v1/models."))}
-_GPU: dict[str, Any] = {"gpu": (Text | None, Field(None, description="h100-sxm if not given."))}
+GPU: dict[str, Any] = {"gpu": (Text | None, Field(None, description="h100-sxm if not given."))}
 
 
-def _request(name: str, example: dict[str, Any], **fields: Any) -> type[BaseModel]:
+def request_of(name: str, example: dict[str, Any], **fields: Any) -> type[BaseModel]:
+    """A body with an example; fields that it does not have are refused."""
     config = ConfigDict(extra="forbid", json_schema_extra={"examples": [example]})
     made: type[BaseModel] = create_model(name, __config__=config, **fields)
     return made
 
 
-PredictRequest = _request(
-    "PredictRequest", EXAMPLE, **_MODEL, **_GPU, **_workload(False), **_HOW, **_MONEY
+PredictRequest = request_of(
+    "PredictRequest", EXAMPLE, **_MODEL, **GPU, **workload(False), **HOW, **_MONEY
 )
-BatchRequest = _request(
+BatchRequest = request_of(
     "BatchRequest",
     {"model": "wan2.1-t2v-1.3b", "height_px": 480, "width_px": [640, 832], "steps": [25, 50]},
     **_MODEL,
-    **_GPU,
-    **_workload(True),
-    **_HOW,
+    **GPU,
+    **workload(True),
+    **HOW,
     columns=(list[Text] | None, Field(None, description="Which quantities; all if not given.")),
 )
-CompareRequest = _request(
+CompareRequest = request_of(
     "CompareRequest",
     {"models": ["wan2.1-t2v-1.3b", "mochi-1-preview"], "gpus": ["h100-sxm", "l4"], "why": True},
     models=(list[Text] | None, Field(None, description="All models if not given.")),
     gpus=(list[Text] | None, Field(None, description="h100-sxm if not given.")),
     why=(bool | None, Field(None, description="Split each ratio to the first row.")),
-    **_workload(False),
-    **_HOW,
+    **workload(False),
+    **HOW,
     **_MONEY,
 )
-ScalingRequest = _request(
+ScalingRequest = request_of(
     "ScalingRequest",
     {"model": "wan2.1-t2v-1.3b", "axis": "frames", "values": [17, 33, 49, 81]},
     **_MODEL,
-    **_GPU,
+    **GPU,
     axis=(Text | None, Field(None, description="height, width, size, frames or steps.")),
     values=(list[float] | None, Field(None, description="Points; half to twice if not given.")),
-    **_workload(False),
-    **_HOW,
+    **workload(False),
+    **HOW,
 )
 
 
@@ -123,7 +124,7 @@ _LIMITS: dict[str, Any] = {
     for name in (*BOUNDS, *MINIMUMS)
     if name != "min_height_px"
 }
-BudgetRequest = _request(
+BudgetRequest = request_of(
     "BudgetRequest",
     {"models": ["wan2.1-t2v-1.3b"], "gpus": ["l40s"], "max_latency_s": 60, "min_height_px": "480p"},
     models=(list[Text] | None, Field(None, description="All models if not given.")),
@@ -136,7 +137,7 @@ BudgetRequest = _request(
         list[dict[str, Any]] | None,
         Field(None, description="Your own: model, height, width, frames, steps, score."),
     ),
-    **{name: _HOW[name] for name in ("profile", "recipe", "tiling", "offload")},
+    **{name: HOW[name] for name in ("profile", "recipe", "tiling", "offload")},
     **_MONEY,
 )
 

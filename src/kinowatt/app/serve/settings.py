@@ -16,7 +16,8 @@ class Settings:
     """Where to listen, who may ask, and how much one request may bring.
 
     `max_elements`: predictions of one batch; `max_rows`: of one comparison or scaling curve.
-    `drain_s`: seconds that a stopping server goes on answering, so that clients move away.
+    `store`: whose rows are shown, the committed ones without; `max_audit_bytes`: of a text that is
+    audited; `drain_s`: seconds that a stopping server goes on answering, so that clients move away.
     """
 
     host: str = "127.0.0.1"
@@ -26,6 +27,8 @@ class Settings:
     max_body_bytes: int = 16 * 2**20
     max_elements: int = 200_000
     max_rows: int = 200
+    max_audit_bytes: int = 2**20
+    store: str | None = None
     drain_s: float = 0.5
 
     def __post_init__(self) -> None:

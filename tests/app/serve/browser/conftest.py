@@ -9,10 +9,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 PATIENCE_MS = 20_000
+WIDE = {"width": 1440, "height": 900}
+TWO = "models=wan2.1-t2v-1.3b&models=mochi-1-preview"  # a search of all of them takes seconds
+PAGES = ("", "compare", f"budget?{TWO}", "normal?latency_s=214", "measurements", "paper")
 expect.set_options(timeout=PATIENCE_MS)
 
 
@@ -25,15 +28,21 @@ def chromium() -> str:
     return found
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+@pytest.fixture(scope="package")
+def context(url: str) -> Iterator[BrowserContext]:
+    """One browser for all of these tests: what it fetched of a page once it need not again."""
     path = chromium()
     with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=path, args=QUIET)
+        browser = playwright.chromium.launch(executable_path=path, args=QUIET)
+        context = browser.new_context()
+        context.set_default_timeout(PATIENCE_MS)
+        yield context
+        browser.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def url() -> Iterator[str]:
+    chromium()  # or skip, before a server is started for nothing
     command = [sys.executable, "-m", "kinowatt", "serve", "--port", "0", "--json"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -42,32 +51,45 @@ def url() -> Iterator[str]:
     assert process.wait(timeout=30) == 0
 
 
+@pytest.fixture(scope="package")
+def tab(context: BrowserContext, url: str) -> Page:
+    return watched(context, url)
+
+
 @pytest.fixture
-def visit(browser: Browser, url: str) -> Iterator[Callable[..., Page]]:
-    """Opens a page of the dashboard and waits for its answer; notes requests to elsewhere."""
-    contexts = []
+def visit(tab: Page, url: str) -> Callable[..., Page]:
+    """Opens a page of the dashboard and waits for its answer."""
+    return lambda path="": go(tab, f"{url}/{path}")
 
-    def visit_page(path: str = "", width: int = 1440, scheme: Any = "light") -> Page:
-        size = {"width": width, "height": 900}
-        context = browser.new_context(viewport=size, color_scheme=scheme)
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE_MS)
-        page.elsewhere = []  # type: ignore[attr-defined]
-        page.on("request", lambda request: _note(page, url, request.url))
-        page.goto(f"{url}/{path}")
-        page.wait_for_selector(".frame table", state="attached", timeout=3 * PATIENCE_MS)
-        if path != "paper":
-            page.wait_for_selector(
-                ".js-plotly-plot .trace, .js-plotly-plot .bars, #front-plot", state="attached"
-            )
-        return page
 
-    yield visit_page
-    for context in contexts:
-        context.close()
+@pytest.fixture(scope="module", params=PAGES)
+def opened(request: pytest.FixtureRequest, context: BrowserContext, url: str) -> Iterator[Page]:
+    """Each page in turn, opened once for all tests that only look at it."""
+    page = watched(context, url)
+    yield go(page, f"{url}/{request.param}")
+    page.close()
+
+
+def go(page: Page, url: str) -> Page:
+    page.elsewhere.clear()  # type: ignore[attr-defined]
+    page.goto("about:blank")  # what shows next is of this visit
+    page.goto(url)
+    page.wait_for_selector(".frame table", state="attached", timeout=3 * PATIENCE_MS)
+    if "/paper" not in url:
+        drawn = ".js-plotly-plot .trace, .js-plotly-plot .bars, #front-plot"
+        page.wait_for_selector(drawn, state="attached")
+    return page
+
+
+def watched(context: BrowserContext, url: str) -> Page:
+    """A page that notes requests to elsewhere."""
+    page = context.new_page()
+    page.set_viewport_size(WIDE)
+    page.elsewhere = []  # type: ignore[attr-defined]
+    page.on("request", lambda request: _note(page, url, request.url))
+    return page
 
 
 def _note(page: Any, url: str, asked: str) -> None:
-    if not asked.startswith((url, "data:", "blob:")):
+    if not asked.startswith((url, "data:", "blob:", "about:")):
         page.elsewhere.append(asked)

@@ -1,6 +1,6 @@
 """Plotly figures; each stands beside a table with the same numbers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import cycle
 from typing import Any
 
@@ -127,17 +127,87 @@ def front(rows: Sequence[Mapping[str, Any]]) -> Any:
             "marker": {"size": 11, "color": colour, "symbol": symbol},
             "hovertemplate": "%{text}: %{x:.3s} s<extra>%{fullData.name}</extra>",
         }
-        for model, colour, symbol in zip(
-            dict.fromkeys(row["model"] for row in rows),
-            cycle(COLOURS.values()),
-            cycle(SYMBOLS),
-            strict=False,
-        )
+        for model, colour, symbol in _styled(rows)
     ]
     x = {**GRID, "title": {"text": "seconds to generate"}, "rangemode": "tozero"}
     y = {**GRID, "title": {"text": "seconds of video"}, "rangemode": "tozero"}
     title = "Time against output, none of them beaten by another"
     return _figure(title, 360, traces, xaxis=x, yaxis=y, showlegend=True)
+
+
+def expected(
+    low: float, high: float, predicted_s: float, causes: Sequence[tuple[str, float]], yours: Any
+) -> Any:
+    """The expected range, what each cause would take, and the time that was measured (or None)."""
+    rows = ["expected", *(words for words, _ in causes)]
+    end = {"symbol": "line-ns-open", "size": 20, "line": {"color": LINE, "width": 3}}
+    bar = {"mode": "lines+markers", "line": {"color": LINE, "width": 8}, "marker": end}
+    points = {"mode": "markers", "marker": {"size": 11, "color": COLOURS["MLP"]}}
+    stated = {
+        "mode": "lines+markers",
+        "line": {"color": HERE, "dash": "dash"},
+        "marker": {"size": 9, "color": HERE, "symbol": "diamond"},
+    }
+    seconds = [predicted_s, *(found for _, found in causes)]
+    traces = [
+        _along("95% interval", [low, high], ["expected", "expected"], bar),
+        _along("predicted", seconds, rows, points),
+    ]
+    if yours is not None:
+        traces.append(_along("your time", [yours for _ in rows], rows, stated))
+    x = {**GRID, "title": {"text": "seconds (log scale)"}, "type": "log"}
+    y = {"automargin": True, "autorange": "reversed"}
+    height = 190 + 34 * len(rows)
+    layout = {"xaxis": x, "yaxis": y, "legend": {"orientation": "h", "y": -80 / height}}
+    return _figure("Expected, and what would explain it", height, traces, **layout)
+
+
+def _along(name: str, seconds: list[float], rows: list[str], look: Mapping[str, Any]) -> Any:
+    """A trace of seconds, one of each row."""
+    told = "%{y}: %{x:.3g} s<extra>%{fullData.name}</extra>"
+    return {"type": "scatter", "name": name, "x": seconds, "y": rows, **look, "hovertemplate": told}
+
+
+def agreement(rows: Sequence[Mapping[str, Any]]) -> Any:
+    """Measured seconds over predicted ones, a symbol for each model; on the line they agree."""
+    shown = [row for row in rows if row["predicted_latency_s"] is not None]
+    ends = [row[name] for row in shown for name in ("latency_s", "predicted_latency_s")]
+    line = {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [min(ends), max(ends)] if ends else [],
+        "y": [min(ends), max(ends)] if ends else [],
+        "line": {"color": "#6b7280", "dash": "dot"},
+        "name": "as predicted",
+        "hoverinfo": "skip",
+    }
+    traces = [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "x": [row["predicted_latency_s"] for row in shown if row["model"] == model],
+            "y": [row["latency_s"] for row in shown if row["model"] == model],
+            "text": [
+                f"row {row['id']}: {row['runs']}, {row['steps']} steps"
+                for row in shown
+                if row["model"] == model
+            ],
+            "name": model,
+            "marker": {"size": 11, "color": colour, "symbol": symbol},
+            "hovertemplate": "%{text}: %{y:.3s} s, predicted %{x:.3s} s<extra></extra>",
+        }
+        for model, colour, symbol in _styled(shown)
+    ]
+    x = {**GRID, "title": {"text": "predicted (s, log scale)"}, "type": "log"}
+    y = {**GRID, "title": {"text": "measured (s, log scale)"}, "type": "log"}
+    title = "Measured against predicted"
+    return _figure(title, 420, [line, *traces], xaxis=x, yaxis=y, showlegend=True)
+
+
+def _styled(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str, str]]:
+    """Each model among rows with a colour and a symbol of its own."""
+    names = dict.fromkeys(row["model"] for row in rows)
+    return zip(names, cycle(COLOURS.values()), cycle(SYMBOLS), strict=False)
 
 
 def per_second(row: Prediction, unit: str) -> float:

@@ -7,11 +7,13 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from kinowatt.app.serve.browse import Rows
+
 HERE = Path(__file__).parent
 
 
-def with_dashboard(app: FastAPI) -> Any:
-    """The application with its pages at `/`."""
+def with_dashboard(app: FastAPI, rows: Rows) -> Any:
+    """The application with its pages at `/`; `rows`: those that it shows."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read while Gradio is imported
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     # Several pages are never rendered on the server, and Gradio says so at every start.
@@ -22,7 +24,7 @@ def with_dashboard(app: FastAPI) -> Any:
 
     return gradio.mount_gradio_app(
         app,
-        build(),
+        build(rows),
         path="/",
         footer_links=[],
         show_error=False,

@@ -1,12 +1,22 @@
 """The pages: controls above, answers below; state in the address."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
-from urllib.parse import parse_qs
 
 import gradio as gr
 
-from kinowatt.app.serve.dashboard import budgets, charts, compare, paper, plan
+from kinowatt.app.serve.browse import Rows
+from kinowatt.app.serve.dashboard import (
+    budgets,
+    charts,
+    compare,
+    measurements,
+    normal,
+    paper,
+    plan,
+)
+from kinowatt.app.serve.dashboard.wiring import EVENT, wire
 from kinowatt.errors import InputError
 from kinowatt.facts.gpus import gpus
 from kinowatt.facts.grids import grids
@@ -15,18 +25,14 @@ from kinowatt.theory.transforms import transforms
 
 FIRST = "wan2.1-t2v-1.3b"
 GPU = "h100-sxm"
-# An event answers at once: no queue, no progress bar over figures that are still right.
-EVENT: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-# with its path: by itself a query would be of the document's base, which is the first page
-KEEP_ADDRESS = "(q) => { history.replaceState(null, '', location.pathname + (q ? '?' + q : '')); }"
-READ_ADDRESS = "() => [location.search]"
 
 
-def build() -> Any:
-    """Every page; the first is Plan."""
+def build(rows: Rows) -> Any:
+    """Every page; the first is Plan. `rows`: what Measurements shows."""
     with gr.Blocks(title="Kinowatt", analytics_enabled=False) as pages:
         _plan(pages)
-    for name, path, fill in OTHERS:
+    others = (*OTHERS, ("Measurements", "/measurements", partial(_measurements, rows)))
+    for name, path, fill in (*others, ("Paper", "/paper", _paper)):
         with pages.route(name, path) as page:
             fill(page)
     return pages
@@ -48,25 +54,33 @@ def _plan(page: Any) -> None:
     point_table, lever_table, words = gr.HTML(), gr.HTML(), gr.HTML()
     query = gr.Textbox(visible="hidden")
     outputs = [warnings, headline, stages, stage_table, curve, point_table, lever_table, words]
-    _wire(page, chosen, [*outputs, query], plan.answer, _defaults)
+    wire(page, chosen, [*outputs, query], plan.answer, {"model": _defaults})
 
 
-def _plan_controls() -> dict[str, Any]:
+def _where_controls() -> dict[str, Any]:
     with gr.Row():
-        chosen: dict[str, Any] = {
+        return {
             "model": gr.Dropdown(list(models()), value=FIRST, label="Model"),
             "gpu": gr.Dropdown(list(gpus()), value=GPU, label="GPU"),
             "kernel": gr.Dropdown(
                 list(transforms()["attention"].values), value="fused", label="Attention kernel"
             ),
         }
+
+
+def _sizes() -> dict[str, Any]:
+    return {
+        "height_px": _number("Height (px)"),
+        "width_px": _number("Width (px)"),
+        "frames": _number("Frames"),
+        "steps": _number("Denoising steps"),
+    }
+
+
+def _plan_controls() -> dict[str, Any]:
+    chosen = _where_controls()
     with gr.Row():
-        chosen |= {
-            "height_px": _number("Height (px)"),
-            "width_px": _number("Width (px)"),
-            "frames": _number("Frames"),
-            "steps": _number("Denoising steps"),
-        }
+        chosen |= _sizes()
     with gr.Accordion("Guidance, tiling, grid, price", open=False), gr.Row():
         codes = [("none", "")] + [
             (f"{row.name} ({row.code})", row.code) for row in grids().values()
@@ -107,17 +121,12 @@ def _compare(page: Any) -> None:
             "gpus": gr.Dropdown(list(gpus()), value=[GPU], multiselect=True, label="GPUs"),
         }
     with gr.Accordion("The same settings for all of them", open=False), gr.Row():
-        chosen |= {
-            "height_px": _number("Height (px)"),
-            "width_px": _number("Width (px)"),
-            "frames": _number("Frames"),
-            "steps": _number("Denoising steps"),
-        }
+        chosen |= _sizes()
     chosen["unit"] = gr.Radio(list(compare.UNITS), value="Seconds", label="Chart")
     warnings, rows = gr.HTML(), gr.HTML()
     chart, words = _plot("compare-plot"), gr.HTML()
     query = gr.Textbox(visible="hidden")
-    _wire(page, chosen, [warnings, chart, rows, words, query], compare.answer)
+    wire(page, chosen, [warnings, chart, rows, words, query], compare.answer)
 
 
 def _budget(page: Any) -> None:
@@ -143,7 +152,86 @@ def _budget(page: Any) -> None:
         }
     said, picks, chart, front = gr.HTML(), gr.HTML(), _plot("front-plot"), gr.HTML()
     missing, words, query = gr.HTML(), gr.HTML(), gr.Textbox(visible="hidden")
-    _wire(page, chosen, [said, picks, chart, front, missing, words, query], budgets.answer)
+    wire(page, chosen, [said, picks, chart, front, missing, words, query], budgets.answer)
+
+
+def _normal(page: Any) -> None:
+    _title("Is my time normal?", "What a video should take, and what would explain another time.")
+    chosen = _where_controls()
+    with gr.Row():
+        chosen |= {
+            "latency_s": gr.Number(label="Seconds that it took", minimum=0),
+            "energy_wh": gr.Number(label="Wh of the GPU (if known)", minimum=0),
+        }
+    with gr.Accordion("Settings of the run (the model card's)", open=False), gr.Row():
+        chosen |= _sizes() | {"guidance_scale": gr.Number(label="Guidance scale", minimum=0)}
+    said, figures, chart = gr.HTML(), gr.HTML(), _plot("normal-plot")
+    expected, causes, words = gr.HTML(), gr.HTML(), gr.HTML()
+    outputs = [said, figures, chart, expected, causes, words, gr.Textbox(visible="hidden")]
+    wire(page, chosen, outputs, normal.answer, {"model": _defaults})
+
+
+def _measurements(rows: Rows, page: Any) -> None:
+    _title("Measurements", "Rows of a store: predicted beside measured, what an audit says.")
+    chosen = _row_controls()
+    said, table = gr.HTML(), gr.HTML()
+    with gr.Row():
+        turns = [gr.Button(f"{word} page", interactive=False) for word in ("Previous", "Next")]
+    flags, chart, words = gr.HTML(), _plot("measurements-plot"), gr.HTML()
+    pending, cursor, query = (gr.Textbox(visible="hidden") for _ in range(3))
+    outputs = [said, chart, table, flags, words, pending, cursor, query]
+    answer = partial(measurements.answer, rows)
+    renewals = dict.fromkeys(("model", "gpu", "protocol", "limit"), measurements.first_page)
+    events = wire(page, chosen, outputs, answer, renewals, partial(measurements.choices, rows))
+    names, inputs = list(chosen), list(chosen.values())
+
+    def turned(forward: bool, following_cursor: str, *values: Any) -> tuple[Any, ...]:
+        state = dict(zip(names, values, strict=True))
+        after = state["after"] or ""
+        state["after"] = (
+            measurements.forward(after, following_cursor) if forward else measurements.back(after)
+        )
+        return (state["after"], *answer(state))
+
+    def wait(waits: str) -> None:
+        if waits:
+            measurements.wait(rows)
+
+    def again(waits: str, *values: Any) -> Any:
+        if not waits:
+            return [gr.skip() for _ in outputs]
+        return answer(dict(zip(names, values, strict=True)))
+
+    for forward, place in enumerate((chosen["after"], cursor)):
+        turn, given = partial(turned, bool(forward)), [cursor, *inputs]
+        events.append(turns[forward].click(turn, given, [chosen["after"], *outputs], **EVENT))
+        place.change(_usable, place, turns[forward], **EVENT)
+    for event in events:
+        event.then(wait, pending, None, **EVENT).then(again, [pending, *inputs], outputs, **EVENT)
+
+
+def _usable(cursor: str) -> Any:
+    """A button for a page that there is."""
+    return gr.update(interactive=bool(cursor))
+
+
+def _row_controls() -> dict[str, Any]:
+    def choice(label: str) -> Any:
+        return gr.Dropdown([measurements.ANY], value="any", label=label, allow_custom_value=True)
+
+    with gr.Row():
+        chosen: dict[str, Any] = {
+            "model": choice("Model"),
+            "gpu": choice("GPU"),
+            "protocol": choice("Protocol"),
+            "limit": gr.Dropdown(
+                [str(size) for size in measurements.SIZES],
+                value=str(measurements.FEW),
+                label="Rows of a page",
+            ),
+        }
+    chosen["after"] = gr.Textbox("", visible="hidden")
+    return chosen
 
 
 def _paper(page: Any) -> None:
@@ -152,68 +240,8 @@ def _paper(page: Any) -> None:
     page.load(paper.page, None, shown, **EVENT)
 
 
-def _wire(
-    page: Any,
-    controls: Mapping[str, Any],
-    outputs: Sequence[Any],
-    answer: Callable[[Mapping[str, Any]], tuple[Any, ...]],
-    defaults: Callable[[Mapping[str, Any]], dict[str, Any]] = lambda state: {},
-) -> None:
-    """A change answers; the address keeps what was chosen, and opens with it."""
-    names, inputs = list(controls), list(controls.values())
-    query = outputs[-1]
-    first = {name: control.value for name, control in controls.items()}
-
-    def changed(*values: Any) -> tuple[Any, ...]:
-        return answer(dict(zip(names, values, strict=True)))
-
-    def renewed(*values: Any) -> tuple[Any, ...]:
-        state = dict(zip(names, values, strict=True))
-        state |= defaults(state)
-        return (*state.values(), *answer(state))
-
-    def opened(search: str) -> tuple[Any, ...]:
-        asked = _asked(search, controls)
-        state = {**first, **defaults(asked), **asked}
-        return (*state.values(), *answer(state))
-
-    page.load(opened, query, [*inputs, *outputs], js=READ_ADDRESS, **EVENT)
-    for name, control in controls.items():
-        event = {"trigger_mode": "always_last", **EVENT}
-        if name == "model":
-            control.input(renewed, inputs, [*inputs, *outputs], **event)
-        else:
-            control.input(changed, inputs, outputs, **event)
-    query.change(None, query, None, js=KEEP_ADDRESS)
-
-
-def _asked(search: str, controls: Mapping[str, Any]) -> dict[str, Any]:
-    """What an address asks for; what no control can hold is left to the answer to refuse."""
-    found: dict[str, Any] = {}
-    for name, values in parse_qs(search.removeprefix("?")).items():
-        control = controls.get(name)
-        if isinstance(control, gr.Number):
-            found |= _as_number(name, values[-1])
-        elif control is not None and getattr(control, "multiselect", False):
-            found[name] = [value for value in values if value in _values(control)]
-        elif control is not None and values[-1] in _values(control):
-            found[name] = values[-1]
-    return found
-
-
-def _values(control: Any) -> list[Any]:
-    return [value for _, value in control.choices]
-
-
-def _as_number(name: str, text: str) -> dict[str, float]:
-    try:
-        return {name: float(text)}
-    except ValueError:
-        return {}
-
-
 OTHERS = (
     ("Compare", "/compare", _compare),
     ("Budget", "/budget", _budget),
-    ("Paper", "/paper", _paper),
+    ("Is my time normal?", "/normal", _normal),
 )

@@ -10,7 +10,15 @@ from kinowatt.analysis.prediction import Prediction
 from kinowatt.app.render import STAGE_NAMES
 from kinowatt.app.serve.dashboard import charts
 from kinowatt.app.serve.dashboard.tables import Column, table
-from kinowatt.app.serve.dashboard.words import address, both, command, notice, python
+from kinowatt.app.serve.dashboard.words import (
+    address,
+    both,
+    card,
+    cards,
+    command,
+    notice,
+    python,
+)
 from kinowatt.errors import InputError
 from kinowatt.units import (
     GIB,
@@ -72,15 +80,15 @@ def headline(found: Prediction) -> str:
     """The figures that were asked for, with their intervals and what they are."""
     seconds = found.workload["video_s"] * found.workload["batch_size"]
     energy = found.energy_wh["gpu"] or 0.0
-    cards = [
-        _card(
+    figures = [
+        card(
             "Time", format_seconds(found.latency_s), _interval(found, "latency_s", format_seconds)
         ),
-        _card("GPU energy", format_wh(energy), _interval(found, "energy_wh_gpu", format_wh)),
-        _card("CO2e", *_grams(found)),
-        _card("Money", *_money(found)),
-        _card("Peak GPU memory", *_memory(found)),
-        _card(
+        card("GPU energy", format_wh(energy), _interval(found, "energy_wh_gpu", format_wh)),
+        card("CO2e", *_grams(found)),
+        card("Money", *_money(found)),
+        card("Peak GPU memory", *_memory(found)),
+        card(
             "Per second of video",
             format_seconds(found.latency_s / seconds),
             format_wh(energy / seconds),
@@ -92,14 +100,7 @@ def headline(found: Prediction) -> str:
         f"{ran['width_px']}, {ran['frames']} frames ({found.workload['video_s']:.2f} s), "
         f"{ran['forward_passes']:g} forwards of {ran['tokens']:,.0f} tokens, recipe {found.recipe}."
     )
-    return f'<div class="cards">{"".join(cards)}</div><p class="runs">{escape(runs)}</p>'
-
-
-def _card(title: str, value: str, below: str) -> str:
-    return (
-        f'<div class="card"><p class="label">{escape(title)}</p>'
-        f'<p class="value">{escape(value)}</p><p class="below">{escape(below)}</p></div>'
-    )
+    return f'{cards(*figures)}<p class="runs">{escape(runs)}</p>'
 
 
 def _interval(found: Prediction, key: str, show: Any) -> str:

@@ -19,6 +19,7 @@ class Column:
     label: str
     show: Callable[[Any], str] = str
     left: bool = False
+    whole: bool = False  # never broken into lines
 
 
 def to_csv(columns: Sequence[str], rows: Sequence[Row]) -> str:
@@ -55,7 +56,8 @@ def table(name: str, caption: str, columns: Sequence[Column], rows: Sequence[Row
 
 
 def _side(column: Column) -> str:
-    return ' class="left"' if column.left else ""
+    names = [name for name in ("left", "whole") if getattr(column, name)]
+    return f' class="{" ".join(names)}"' if names else ""
 
 
 def _cell(column: Column, row: Row) -> str:

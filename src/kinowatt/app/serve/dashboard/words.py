@@ -53,6 +53,18 @@ def code(title: str, text: str) -> str:
     )
 
 
+def card(title: str, value: str, below: str) -> str:
+    """One figure, large, with what it rests on below."""
+    return (
+        f'<div class="card"><p class="label">{escape(title)}</p>'
+        f'<p class="value">{escape(value)}</p><p class="below">{escape(below)}</p></div>'
+    )
+
+
+def cards(*found: str) -> str:
+    return f'<div class="cards">{"".join(found)}</div>'
+
+
 def both(by_command: str, by_python: str) -> str:
     """Command and Python, one under the other."""
     return code("The same on the command line", by_command) + code("The same in Python", by_python)
