@@ -1,9 +1,9 @@
 """explain_recall.py [--json]: how often `kinowatt explain` ranks the true cause first, or in three.
 
-The paper's rows, whose true causes are known (NOTICE, `kinowatt reproduce`): every distinct setting of its
-three sweeps ran on the software of 2025; every fourth row of the steps sweep, labelled with the 81
-frames that the paper states, ran 49; and the cross-model rows of Wan, labelled 480x832 with 60 steps,
-ran 720x1280 with 50. The cross-model rows as they ran are of the software of 2025 too.
+The paper's rows, whose true causes are known. Every setting of its three sweeps, and the cross-model
+rows as they ran, are of the software of 2025; every fourth row of the steps sweep, labelled with the
+81 frames that the paper states, ran 49; and the cross-model rows of Wan, labelled 480x832 with 60
+steps, ran 720x1280 with 50. Rows inside the expected range have no cause and do not count.
 """
 
 import json

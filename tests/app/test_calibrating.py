@@ -31,6 +31,16 @@ def test_a_profile_is_written_and_predicts(
     assert found.latency_s == pytest.approx(97.0, rel=0.1)  # measured
 
 
+def test_what_rows_leave_open_is_said_with_what_would_tell(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = root / "data/measurements/h100-sxm-c-steps.jsonl"
+    main(["calibrate", "--microbench", str(root / BENCH), "--rows", str(rows)])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "→ rows of 1 model: how far another one is missed is that of a microbench alone" in shown
+    assert "→ power.memory is not determined by these rows: measure a middling video" in shown
+
+
 def test_json_is_the_profile(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["calibrate", "--microbench", str(root / BENCH), "--json"])
     profile = json.loads(capsys.readouterr().out)

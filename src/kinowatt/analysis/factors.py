@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kinowatt.analysis.features import GROUPS, STAGES, Features, Row
-from kinowatt.errors import require_extra
+from kinowatt.errors import InputError, require_extra
 from kinowatt.theory.physics import Physics
 
 # How far the laws of a microbench may be from what runs inside a forward (log-normal)
@@ -27,9 +27,24 @@ PRIOR_SIGMA = {
     "gap": 0.7,
     "host": 0.5,
 }
+# Which rows would tell a factor that rows leave open
+TELLS = {
+    "linear": "a large video of any transformer",
+    "attention": "a long video (some 30,000 tokens or more)",
+    "convolution": "CogVideoX, LTX or AnimateDiff at a large size",
+    "convolution.tf32": "Wan at a large size, whose decoder computes in float32",
+    "norm": "Wan or CogVideoX at a middling size",
+    "memory": "Mochi or LTX at a middling size",
+    "memory.uneven": "Mochi or Wan at a middling size",
+    "power.compute": "a video at the power limit, with its energy",
+    "power.convolution": "a decoder alone at a large size, with its energy",
+    "power.memory": "a middling video below the power limit, with its energy",
+    "gap": "a video that the GPU paces with short kernels (a few thousand tokens)",
+    "host": "a small video that the host paces (256x256, few frames)",
+}
 # Of seconds, where the device sets the pace; the text encoder is too short to count
 NOISE = {"denoiser": 0.01, "vae_decoder": 0.03}
-HOST_NOISE = 0.15  # where the host does: it scatters from process to process
+HOST_NOISE = 0.3  # where the host does: the same code took 20 and 38 us a call in two processes
 ENERGY_NOISE = 0.02
 CLOCK_NOISE = 0.015
 SOFT = 2.0  # standard deviations from which a row counts as an outlier
@@ -74,6 +89,8 @@ def fit_factors(seen: Features, physics: Physics) -> tuple[Factor, ...]:
         return np.concatenate([held, logs / sigma])
 
     best = optimize.least_squares(off, np.zeros(len(GROUPS)), x_scale=0.1, diff_step=1e-4)
+    if not best.success:
+        raise InputError(f"the fit of {len(seen.rows)} rows did not settle: {best.message}")
     spread = np.sqrt(np.diag(np.linalg.inv(best.jac.T @ best.jac)))
     return tuple(
         Factor(

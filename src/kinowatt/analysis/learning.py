@@ -4,12 +4,12 @@ The microbench gives every law; rows fit a few factors on top (`factors.py`), an
 model, a configuration or a call-bound video that was left out is missed (`intervals.py`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from kinowatt.analysis.bench_physics import Bench, physics_of_bench
-from kinowatt.analysis.factors import Factor, fit_factors
+from kinowatt.analysis.factors import TELLS, Factor, fit_factors
 from kinowatt.analysis.features import Features, Row, features
 from kinowatt.analysis.held_out import (
     AfterWork,
@@ -40,6 +40,7 @@ class Learned:
     factors: tuple[Factor, ...]
     used: int
     left_out: tuple[tuple[int, str], ...]
+    advice: tuple[str, ...] = ()
 
 
 def learn(bench: Bench, rows: Sequence[Row] = (), label: str = "") -> Learned:
@@ -56,7 +57,26 @@ def learn(bench: Bench, rows: Sequence[Row] = (), label: str = "") -> Learned:
     factors = fit_factors(seen, physics)
     fitted = replace(physics, factors={factor.name: factor.value for factor in factors})
     profile = _profile(bench, fitted, label) | _by_rows(seen, physics)
-    return Learned(profile=profile, factors=factors, used=len(taken), left_out=unlike)
+    return Learned(
+        profile=profile,
+        factors=factors,
+        used=len(taken),
+        left_out=unlike,
+        advice=tuple(_advice(seen, factors)),
+    )
+
+
+def _advice(seen: Features, factors: Sequence[Factor]) -> Iterator[str]:
+    """What to measure next, a line for each thing that these rows leave open."""
+    models = {*map(model, seen.rows)}
+    if len(models) < FEWEST_MODELS:
+        yield (
+            f"rows of {len(models)} model{'s' if len(models) > 1 else ''}: how far another one is"
+            f" missed is that of a microbench alone; measure {FEWEST_MODELS} models or more"
+        )
+    for factor in factors:
+        if not factor.determined:
+            yield f"{factor.name} is not determined by these rows: measure {TELLS[factor.name]}"
 
 
 def like_bench(bench: Bench, rows: Sequence[Row]) -> tuple[list[int], tuple[tuple[int, str], ...]]:
@@ -141,7 +161,8 @@ def spreads(seen: Features, physics: Physics) -> dict[str, Any]:
 
     With fewer than three models nobody knows how far another one is missed: the microbench's own.
     """
-    by_model = left_out(seen, physics, model) if len({*map(model, seen.rows)}) > 2 else None
+    several = len({*map(model, seen.rows)}) >= FEWEST_MODELS
+    by_model = left_out(seen, physics, model) if several else None
     by_configuration = left_out(seen, physics, configuration)
     alone = {"latency": ALONE, "energy": ALONE}
     found = {

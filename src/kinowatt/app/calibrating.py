@@ -50,6 +50,8 @@ def report(found: Learned, output: str | None) -> None:
     )
     if found.profile["warning"]:
         out.print(f"! {found.profile['warning']}")
+    for line in found.advice:
+        out.print(Text(f"→ {line}", style="dim"))
     if output is None:
         out.print("Nothing was written; -o FILE.json keeps the profile.")
     else:

@@ -8,7 +8,7 @@ from typing import Any
 from kinowatt.analysis.bench_physics import Bench, physics_of_bench
 from kinowatt.analysis.factors import Factor, fit_factors
 from kinowatt.analysis.features import Features, Row, features
-from kinowatt.analysis.learning import like_bench
+from kinowatt.analysis.learning import FEWEST_MODELS, like_bench
 from kinowatt.analysis.tables import Table
 from kinowatt.analysis.validation.baselines import baselines
 from kinowatt.analysis.validation.cases import (
@@ -29,7 +29,6 @@ COLUMNS = (
     *("coverage_80", "coverage_95", "half_width_pct"),
 )
 REGIMES = {"gpu": "GPU", "call": "host"}
-FEWEST_MODELS = 3
 SHOWN = 12  # of the cases that are missed most
 
 
