@@ -5,12 +5,14 @@ stays where it was, and the report says so.
 """
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from kinowatt.analysis.features import GROUPS, STAGES, Features, Row
 from kinowatt.errors import InputError, require_extra
 from kinowatt.theory.physics import Physics
+from kinowatt.units import wh_to_joules
 
 # How far the laws of a microbench may be from what runs inside a forward (log-normal)
 PRIOR_SIGMA = {
@@ -46,6 +48,7 @@ TELLS = {
 NOISE = {"denoiser": 0.01, "vae_decoder": 0.03}
 HOST_NOISE = 0.3  # where the host does: the same code took 20 and 38 us a call in two processes
 ENERGY_NOISE = 0.02
+WHOLE_NOISE = 0.02  # of a video of which only the whole was published
 CLOCK_NOISE = 0.015
 SOFT = 2.0  # standard deviations from which a row counts as an outlier
 DETERMINED = 0.8  # a factor is the rows' where they shrink its prior to this share
@@ -66,19 +69,23 @@ class Factor:
     determined: bool
 
 
-def fit_factors(seen: Features, physics: Physics) -> tuple[Factor, ...]:
+def fit_factors(
+    seen: Features, physics: Physics, prior_sigma: Mapping[str, float] = PRIOR_SIGMA
+) -> tuple[Factor, ...]:
     """Least squares on seconds, joules and clocks of stages, outliers held back, drawn towards 1.
 
-    At the power limit joules follow seconds; the clock is what tells operators' power apart.
+    At the power limit joules follow seconds; the clock is what tells operators' power apart. Of rows
+    without stages the whole counts. `prior_sigma`: of each factor's logarithm.
     """
     np: Any = require_extra("learn", "numpy")
     optimize: Any = require_extra("learn", "scipy.optimize")
-    targets = _targets(seen, np)
-    sigma = np.array([PRIOR_SIGMA[name] for name in GROUPS])
+    targets = (*_targets(seen, np), *_wholes(seen, np))
+    sigma = np.array([prior_sigma[name] for name in GROUPS])
 
     def off(logs: Any) -> Any:
         found = seen.stages(physics, dict(zip(GROUPS, np.exp(logs), strict=True)))
-        pairs = zip((found.seconds, found.joules, found.clock), targets, strict=True)
+        sums = (values.sum(axis=1) for values in (found.seconds, found.joules))
+        pairs = zip((found.seconds, found.joules, found.clock, *sums), targets, strict=True)
         errors = [
             np.log(value[known] / wanted[known]) * sure[known]
             for value, (wanted, sure) in pairs
@@ -98,7 +105,7 @@ def fit_factors(seen: Features, physics: Physics) -> tuple[Factor, ...]:
             value=math.exp(value),
             low=math.exp(value - 1.96 * error),
             high=math.exp(value + 1.96 * error),
-            determined=bool(error < DETERMINED * PRIOR_SIGMA[name]),
+            determined=bool(error < DETERMINED * prior_sigma[name]),
         )
         for name, value, error in zip(GROUPS, best.x, spread, strict=True)
     )
@@ -116,7 +123,7 @@ def _targets(seen: Features, np: Any) -> tuple[tuple[Any, Any], ...]:
     )
     models = [row["model"] for row in seen.rows]
     for i, row in enumerate(seen.rows):
-        worth = 1 / math.sqrt(max(1, models.count(row["model"]) / 4))
+        worth = _worth(models, row)
         for stage, noise in NOISE.items():
             known, j = row["stages"].get(stage), STAGES.index(stage)
             if known is None:
@@ -133,6 +140,25 @@ def _targets(seen: Features, np: Any) -> tuple[tuple[Any, Any], ...]:
         if clock:
             clocks[i, j], sure_c[i, j] = clock, worth / CLOCK_NOISE
     return found
+
+
+def _worth(models: Sequence[str], row: Row) -> float:
+    return 1 / math.sqrt(max(1, models.count(row["model"]) / 4))
+
+
+def _wholes(seen: Features, np: Any) -> tuple[tuple[Any, Any], ...]:
+    """Seconds and joules of rows that no stage is known of, as `_targets`."""
+    models = [row["model"] for row in seen.rows]
+    wanted = np.array([[row["latency_s"], row["energy_wh"]["gpu"] or 0.0] for row in seen.rows])
+    bare = np.array([not row["stages"] for row in seen.rows])
+    worth = np.array([_worth(models, row) for row in seen.rows]) * bare
+    return tuple(
+        (values, np.where(values > 0, worth / noise, 0.0))
+        for values, noise in (
+            (wanted[:, 0], WHOLE_NOISE),
+            (wh_to_joules(wanted[:, 1]), max(ENERGY_NOISE, WHOLE_NOISE)),
+        )
+    )
 
 
 def _clock(row: Row) -> float | None:

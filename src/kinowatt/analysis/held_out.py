@@ -89,7 +89,7 @@ def in_sample(seen: Features, physics: Physics) -> HeldOut:
 
 def microbench_only(seen: Features, physics: Physics) -> HeldOut:
     """By the microbench alone; what comes after the stages is not in it and counts as the rows'."""
-    return _whole(seen, physics, {}, fit_after_work(seen.rows))
+    return by_factors(seen, physics, {}, fit_after_work(seen.rows))
 
 
 def left_out(seen: Features, physics: Physics, label: Callable[[Row], Hashable]) -> HeldOut:
@@ -113,12 +113,13 @@ def left_out(seen: Features, physics: Physics, label: Callable[[Row], Hashable])
 def _by(seen: Features, physics: Physics, inside: Sequence[int], outside: Sequence[int]) -> HeldOut:
     taught = seen.only(inside)
     factors = {factor.name: factor.value for factor in fit_factors(taught, physics)}
-    return _whole(seen.only(outside), physics, factors, fit_after_work(taught.rows))
+    return by_factors(seen.only(outside), physics, factors, fit_after_work(taught.rows))
 
 
-def _whole(
+def by_factors(
     seen: Features, physics: Physics, factors: Mapping[str, float], after: AfterWork
 ) -> HeldOut:
+    """Rows by given factors, and by what comes after their stages."""
     np: Any = require_extra("learn", "numpy")
     stages = seen.stages(physics, factors)
     rest_s = np.array([after.seconds(row) for row in seen.rows])

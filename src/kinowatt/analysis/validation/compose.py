@@ -8,6 +8,7 @@ from typing import Any
 from kinowatt.analysis.bench_physics import Bench, physics_of_bench
 from kinowatt.analysis.factors import Factor, fit_factors
 from kinowatt.analysis.features import Features, Row, features
+from kinowatt.analysis.held_out import fit_after_work
 from kinowatt.analysis.learning import FEWEST_MODELS, like_bench
 from kinowatt.analysis.tables import Table
 from kinowatt.analysis.validation.baselines import baselines
@@ -69,7 +70,7 @@ def validate(bench: Bench, rows: Sequence[Row]) -> Validation:
         _against(cases, seen),
         _worst(cases, seen),
         _memory(memory),
-        paper_elsewhere(),
+        paper_elsewhere(physics, fit_after_work(seen.rows)),
         other_laboratories(),
     )
     return Validation(
