@@ -35,7 +35,7 @@ def main() -> None:
     for experiment in found:
         figure = experiment.draw()
         path = DOCS / "images" / f"experiment-{experiment.name}.png"
-        figure.savefig(path, dpi=110, metadata={"Software": None})
+        figure.savefig(path, dpi=140, metadata={"Software": None})
         plotting().close(figure)
         click.echo(path.relative_to(DOCS.parent))
 

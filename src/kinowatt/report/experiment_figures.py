@@ -29,7 +29,7 @@ SHADES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", INK)
 def power_figure(videos: Sequence[Drawn], bench: Mapping[str, Any]) -> Any:
     """Power against achieved TFLOP/s; clock against power; error of limit times seconds."""
     plt = plotting()
-    figure, axes = plt.subplots(1, 3, figsize=(12.0, 4.2), width_ratios=(1.15, 1.0, 1.0))
+    figure, axes = plt.subplots(1, 3, figsize=(10.8, 4.3), width_ratios=(1.1, 1.0, 0.95))
     names = sorted({video.model for video in videos})
     colours = dict(zip(names, SHADES, strict=True))
     for name, colour in colours.items():
@@ -84,7 +84,7 @@ def _operators(axes: Any, bench: Mapping[str, Any]) -> None:
 def auxiliary_figure(videos: Sequence[Parts]) -> Any:
     """Shares of time and of energy near the cards' settings; share of time against steps."""
     plt = plotting()
-    figure, axes = plt.subplots(1, 3, figsize=(12.0, 4.2), width_ratios=(1.0, 1.0, 1.1))
+    figure, axes = plt.subplots(1, 3, figsize=(10.8, 4.3), width_ratios=(1.0, 0.9, 1.15))
     nearest = nearest_to_cards(videos)[::-1]
     _time_bars(axes[0], nearest)
     _energy_bars(axes[1], nearest)
@@ -130,7 +130,7 @@ def _said(share_pct: float) -> str:
 
 def _bars(ax: Any, title: str) -> None:
     ax.set_xlim(0, 100)
-    ax.set_xlabel("share (%); in figures: all but the denoiser")
+    ax.set_xlabel("share (%); figure: all but the denoiser")
     ax.set_title(title, loc="left")
     ax.grid(False, axis="y")
 
@@ -149,4 +149,4 @@ def _steps(ax: Any, videos: Sequence[Parts]) -> None:
     ax.minorticks_off()
     ax.set_ylim(0, 100)
     ax.set_title("Against steps, whole videos", loc="left")
-    ax.legend(fontsize=7.5)
+    ax.legend(fontsize=7)

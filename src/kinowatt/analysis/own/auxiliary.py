@@ -133,7 +133,9 @@ def models_table(nearest: Sequence[Parts]) -> Table:
         columns=tuple(rows[0]),
         rows=tuple(rows),
         notes=(
-            "Time: of the pipeline call. Energy: of the GPU alone. Text encoder and host are too"
+            "Time: of the pipeline call. Host: all that is none of the three stages (scheduler,"
+            " post-processing, in a cascade what lies between its passes).",
+            "Energy: of the GPU alone. Text encoder and host are too"
             " short to be metered apart: their energy stands together, as what is left; in composed"
             " rows it is their seconds at the power that was sampled in them.",
             "Idle: what the GPU drew before, powered up with the pipeline loaded, over the whole"
@@ -252,7 +254,7 @@ def steps_table(found: Sequence[StepsLadder]) -> Table:
         title="The same share against steps, whole videos",
         columns=tuple(rows[0]),
         rows=tuple(rows),
-        notes=("The last column is computed from the two before it in seconds.",),
+        notes=("The last column is computed from the two columns of seconds.",),
     )
 
 
