@@ -61,6 +61,7 @@ format: setup  ## rewrite the sources as `make lint` wants them
 .PHONY: refresh
 refresh: setup  ## rewrite outputs and tables in README and docs that no longer hold
 	python scripts/doc_blocks.py
+	python scripts/experiments.py >/dev/null
 	kinowatt reproduce -o $(OUT) >/dev/null
 	kinowatt validate -o $(OUT)/validation >/dev/null
 	cp $(OUT)/validation/how-good.md docs/how-good.md

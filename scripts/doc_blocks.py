@@ -20,6 +20,7 @@ from faulty_tables import FAULTS
 from kinowatt.analysis.audit.registry import detectors as audit_detectors
 from kinowatt.app.cli import cli
 from kinowatt.formats.registry import formats as known_formats
+from worked_number import lines as worked_number
 
 ROOT = Path(__file__).parents[1]
 ELLIPSIS = "…"
@@ -132,6 +133,7 @@ TABLES: dict[str, Callable[[], Iterator[tuple[str, ...]]]] = {
     "detectors": detectors,
     "formats": formats,
     "faults": faults,
+    "worked": worked_number,
 }
 
 

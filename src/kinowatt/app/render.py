@@ -39,7 +39,7 @@ STAGE_NAMES = {
 PIPE_WIDTH = 110  # of a table that goes to a file or another program
 ONLY_JSON = frozenset({"source", "data", "hub_id", "label", "licence", "suspect", "dtype"})
 WORDS = frozenset({"what it is", "lever", "change", "basis", "stack", "label", "default", "data"})
-WORDS |= {"what", "left_out", "figure", "wanted", "quantity", "setting", "way"}
+WORDS |= {"what", "left_out", "figure", "wanted", "quantity", "setting", "way", "fitted\non"}
 
 
 def console() -> Console:

@@ -111,10 +111,8 @@ def _word(value: Any) -> str:
 
 def described(workload: Mapping[str, Any]) -> str:
     """Size, frames and steps as asked for."""
-    return (
-        f"{workload['height_px']:g}×{workload['width_px']:g}×{workload['frames']:g},"
-        f" {workload['steps']:g} steps"
-    )
+    size = f"{workload['height_px']:g}×{workload['width_px']:g}×{workload['frames']:g}"
+    return f"{size}, {workload['steps']:g} step{'' if workload['steps'] == 1 else 's'}"
 
 
 def models_table(rows: Sequence[Mapping[str, Any]]) -> Table:

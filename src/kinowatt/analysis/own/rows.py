@@ -171,3 +171,15 @@ def nearness(group: Group, asked: Mapping[str, Any], gpu: str) -> tuple[Any, ...
         group.latency_s.n,
         max(row.row["taken_at"] for row in group.rows),
     )
+
+
+def as_shipped(rows: Iterable[OwnRow], gpu: str) -> list[OwnRow]:
+    """Rows of one GPU that ran as the pipeline comes: its own kernels, nothing compiled or moved."""
+    usual = {"attention_backend": "default", "compile": "none", "offload": "none"}
+    return [
+        row
+        for row in rows
+        if row.row["gpu"] == gpu
+        and left_out(row) is None
+        and all(row.conditions.get(name) == value for name, value in usual.items())
+    ]

@@ -1,0 +1,44 @@
+"""experiments.py: pages of `docs/experiments/` that committed rows answer, and their pictures."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from kinowatt.app.reproducing import own_rows
+from kinowatt.app.validating import BENCH
+from kinowatt.facts.data import data_path
+from kinowatt.lab.microbench.result import read_microbench
+from kinowatt.report.experiments import Experiment, experiments
+from kinowatt.report.style import plotting
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def made() -> list[Experiment]:
+    """From the committed rows and microbench."""
+    return experiments(own_rows(), read_microbench(str(data_path(BENCH))).to_dict())
+
+
+def pages(found: list[Experiment]) -> Iterator[tuple[Path, str]]:
+    """Each page's file and text."""
+    for experiment in found:
+        yield DOCS / "experiments" / f"{experiment.name}.md", experiment.text
+
+
+def main() -> None:
+    """Rewrites pages and pictures; says which files there are."""
+    found = made()
+    for path, text in pages(found):
+        path.write_text(text, "utf-8")
+        click.echo(path.relative_to(DOCS.parent))
+    for experiment in found:
+        figure = experiment.draw()
+        path = DOCS / "images" / f"experiment-{experiment.name}.png"
+        figure.savefig(path, dpi=140, metadata={"Software": None})
+        plotting().close(figure)
+        click.echo(path.relative_to(DOCS.parent))
+
+
+if __name__ == "__main__":
+    main()
