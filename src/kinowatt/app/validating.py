@@ -26,10 +26,15 @@ SHORT = {
 }
 
 
+def committed_files() -> list[Path]:
+    """Committed files of rows that count: those of an older rule of the protocol do not."""
+    return [file for file in own_files() if OLD_RULE not in file.name]
+
+
 def measured(paths: Sequence[str]) -> list[Mapping[str, Any]]:
     """Rows as mappings, each with the name of its file as `sweep`."""
     if not paths:
-        files = [file for file in own_files() if OLD_RULE not in file.name]
+        files = committed_files()
     else:
         files = [file for path in paths for file in row_files(Path(path))]
     return [
