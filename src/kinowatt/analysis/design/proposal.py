@@ -1,10 +1,11 @@
 """The next row, or the reason to stop."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from kinowatt.analysis.design.belief import FLOOR_PCT, Belief
+from kinowatt.analysis.design.belief import FLOOR_PCT, Belief, believe
+from kinowatt.analysis.design.candidates import Candidates
 from kinowatt.analysis.learning import BARE
 from kinowatt.errors import InputError, require_extra
 
@@ -92,3 +93,41 @@ class Spent:
 
 def _stopped(why: Stop, error_pct: float) -> Proposal:
     return Proposal(index=None, cost_s=0.0, gain=0.0, error_pct=error_pct, stop=why)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Step:
+    """One row of a course that nobody has begun: `error_pct` is expected once it is measured."""
+
+    index: int
+    cost_s: float
+    spent_s: float
+    error_pct: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ahead:
+    """The rows that would be taken if all came out as predicted; `before_pct`: without any."""
+
+    before_pct: float
+    steps: tuple[Step, ...]
+    stop: Stop
+
+
+def ahead(of: Candidates, waiting: Collection[int], bill: Bill, goal: Goal) -> Ahead:
+    """Plays a choice through before anything is measured, on one GPU."""
+    chosen: list[int] = []
+    steps: list[Step] = []
+    state = Spent()
+    belief = start = believe(of)
+    while (found := propose(belief, waiting, bill, goal, state)).index is not None:
+        chosen.append(found.index)
+        spent_s = state.spent_s + found.cost_s
+        state = Spent(spent_s=spent_s, built=frozenset({bill.builds[found.index]}))
+        belief = replace(start, given=tuple(sorted(chosen)))
+        error_pct = belief.expected_error_pct()
+        steps.append(
+            Step(index=found.index, cost_s=found.cost_s, spent_s=spent_s, error_pct=error_pct)
+        )
+    assert found.stop is not None
+    return Ahead(before_pct=start.expected_error_pct(), steps=tuple(steps), stop=found.stop)
