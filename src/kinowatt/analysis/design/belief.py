@@ -24,12 +24,11 @@ from kinowatt.analysis.features import GROUPS, STAGES, Features, Row, features
 from kinowatt.errors import require_extra
 from kinowatt.theory.physics import TINY_S
 
-# Standard deviations of logarithms: what no factor explains of a measured row. Profiles of all other
-# models miss a model by 3% in the mean (docs/how-good.md), most of it alike in all of its rows
-MODEL_SIGMA = 0.03
-CONFIGURATION_SIGMA = 0.02
-# What is left however many rows there are: 2% in the mean, where only the configuration is left out
-LEFT_SIGMA = 0.024
+# Standard deviations of logarithms: what no factor explains of a row. Both together miss by 2% in
+# the mean, as the profile of all rows misses a configuration that was left out (docs/how-good.md)
+MODEL_SIGMA = 0.02
+CONFIGURATION_SIGMA = 0.015
+LEFT_SIGMA = math.hypot(MODEL_SIGMA, CONFIGURATION_SIGMA)  # of another video, whatever is measured
 STEP = 1e-3  # of a factor's logarithm, for the slope
 UNKNOWN = 1e6  # standard deviation of what a row does not tell
 MEAN_OF_NORMAL = math.sqrt(2 / math.pi)  # mean absolute value over standard deviation
