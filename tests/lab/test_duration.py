@@ -2,42 +2,19 @@
 
 import json
 from collections.abc import Iterator
-from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from kinowatt.facts.models import model
 from kinowatt.lab.duration import AGAIN, ROW_S, WINDOW_S, Video, row_seconds, start_seconds
+from kinowatt.lab.spent import elapsed_s, estimated_s, follow, took_s, video_of_row
 
 DATA = Path(__file__).parents[2] / "data"
 FILES = [
     *sorted((DATA / "measurements").glob("h100-sxm-*.jsonl")),
     DATA / "protocol" / "h100-sxm.jsonl",
 ]
-
-
-def parts(row: dict[str, Any]) -> Video:
-    """The measured parts of a row's video."""
-    seconds = {name: stage["latency_s"] for name, stage in row["stages"].items()}
-    steps = row["workload"]["steps"]
-    return Video(
-        before_s=seconds["text_encoder"] + 0.05,
-        step_s=seconds["denoiser"] / steps,
-        steps=steps,
-        decoder_s=seconds["vae_decoder"],
-        after_s=max(0.0, seconds["other"]),
-        whole=row["recipe"] != "single",
-        min_steps=model(row["model"]).rules.min_steps,
-    )
-
-
-def follow(a: dict[str, Any], b: dict[str, Any]) -> bool:
-    """Whether one process took `b` right after `a`, by the same pipeline."""
-    names = ("gpu_uuid", "command", "offload", "tiling")
-    return a["model"] == b["model"] and all(a["conditions"][n] == b["conditions"][n] for n in names)
 
 
 def pairs(file: Path) -> Iterator[tuple[float, float]]:
@@ -48,13 +25,7 @@ def pairs(file: Path) -> Iterator[tuple[float, float]]:
     for a, b in pairwise(rows):
         if not follow(a, b):
             continue
-        taken = datetime.fromisoformat(b["taken_at"]) - datetime.fromisoformat(a["taken_at"])
-        request = {"protocol": b["protocol"], "warmup": 1, "warmup_steps": 2, "isolate": False}
-        request["runs"] = len(b["runs"])
-        yield (
-            taken.total_seconds(),
-            row_seconds({"offload": b["conditions"]["offload"]}, request, parts(b)),
-        )
+        yield elapsed_s(a, b), estimated_s(b, video_of_row(b))
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -62,6 +33,19 @@ def test_rows_took_what_is_estimated(file: Path) -> None:
     found = list(pairs(file))
     assert len(found) >= 7
     assert sum(b for _, b in found) == pytest.approx(sum(a for a, _ in found), rel=0.07)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_what_every_row_took(file: Path) -> None:
+    """Rows that follow another by the clock, the others by their estimate; the order is kept."""
+    rows = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+    found = took_s(rows)
+    by_clock = [taken for taken, _ in pairs(file)]
+    estimates = [estimated_s(row, video_of_row(row)) for row in rows]
+    assert sorted(s for s in found if s not in estimates) == sorted(by_clock)
+    assert took_s(rows[::-1]) == found[::-1]
+    assert min(found) >= 9.0
+    assert max(found) < 120.0
 
 
 VIDEO = Video(before_s=0.5, step_s=1.0, steps=50, decoder_s=2.0, after_s=0.5)

@@ -84,7 +84,7 @@ def fit_after_work(rows: Sequence[Row]) -> AfterWork:
 
 def in_sample(seen: Features, physics: Physics) -> HeldOut:
     """By the fit on all rows: how well the form fits, not how well it predicts."""
-    return _by(seen, physics, range(len(seen.rows)), range(len(seen.rows)))
+    return predicted_by(seen, seen, physics)
 
 
 def microbench_only(seen: Features, physics: Physics) -> HeldOut:
@@ -102,7 +102,7 @@ def left_out(seen: Features, physics: Physics, label: Callable[[Row], Hashable])
     for each in dict.fromkeys(labels):
         outside = [i for i in range(n) if labels[i] == each]
         inside = [i for i in range(n) if labels[i] != each]
-        found = _by(seen, physics, inside, outside)
+        found = predicted_by(seen.only(inside), seen.only(outside), physics)
         for name, column in columns.items():
             column[outside] = getattr(found.stages, name)
         for name, column in whole.items():
@@ -110,10 +110,10 @@ def left_out(seen: Features, physics: Physics, label: Callable[[Row], Hashable])
     return HeldOut(stages=Stages(**columns), **whole)
 
 
-def _by(seen: Features, physics: Physics, inside: Sequence[int], outside: Sequence[int]) -> HeldOut:
-    taught = seen.only(inside)
+def predicted_by(taught: Features, asked: Features, physics: Physics) -> HeldOut:
+    """Some rows by the fit on others."""
     factors = {factor.name: factor.value for factor in fit_factors(taught, physics)}
-    return by_factors(seen.only(outside), physics, factors, fit_after_work(taught.rows))
+    return by_factors(asked, physics, factors, fit_after_work(taught.rows))
 
 
 def by_factors(

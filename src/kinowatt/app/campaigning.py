@@ -16,6 +16,8 @@ from rich.text import Text
 from kinowatt.app.measuring import describe
 from kinowatt.app.render import console, grid
 from kinowatt.app.sweeping import LISTED, checked_plan, costing_of
+from kinowatt.campaign.checking import Checked
+from kinowatt.campaign.choosing import Choose
 from kinowatt.campaign.coordinator import Conduct
 from kinowatt.campaign.executors import Executor, LocalExecutor, on_gpu
 from kinowatt.campaign.forecast import Costing
@@ -30,15 +32,21 @@ EXECUTORS = ("local", "ray")
 REFRESH_PER_S = 2
 QUIET = ("step", "claimed", "progress", "begun")
 Listener = Callable[[dict[str, Any]], None]
+Chooses = Callable[[Checked], Choose]
 
 
-def run(plan: str | None, given: Mapping[str, Any]) -> Result:
-    """Checks everything, then measures; nothing is written before all of it is in order."""
+def run(plan: str | None, given: Mapping[str, Any], chooser: Chooses | None = None) -> Result:
+    """Checks everything, then measures; nothing is written before all of it is in order.
+
+    `chooser`: makes of the checked plan what says which row is next; None: all rows.
+    """
     checked, costing = checked_plan(plan, given), costing_of(given)
     orders = orders_of(checked)
     executor = _executor(given, on_gpu(order["build"] for order in orders))
     conduct = Conduct(
-        time_limit_s=checked.plan.time_limit_s, retry_failed=given.get("retry_failed", False)
+        time_limit_s=checked.plan.time_limit_s,
+        retry_failed=given.get("retry_failed", False),
+        choose=None if chooser is None else chooser(checked),
     )
     executor.prepare()
     url = given.get("store") or f"{Path(checked.plan.plan).name}.db"
@@ -152,8 +160,8 @@ def _asked(event: Mapping[str, Any]) -> str:
     return f"{build['model']} {size} {request['frames']} frames {request['steps']} steps"
 
 
-def report_result(result: Result, out: Console | None = None) -> None:
-    """What there is now, and why the rest is missing."""
+def report_result(result: Result, out: Console | None = None, *, adaptive: bool = False) -> None:
+    """What there is now, and why the rest is missing; `adaptive`: some rows were never wanted."""
     out = out or console()
     found = result.progress
     out.print(
@@ -174,5 +182,5 @@ def report_result(result: Result, out: Console | None = None) -> None:
             out.print(
                 Text(f"and {len(result.missing) - LISTED} more (--json has all)", style="dim")
             )
-    if found.waiting + found.leased:
+    if found.waiting + found.leased and (result.interrupted or not adaptive):
         out.print("The same command goes on.")

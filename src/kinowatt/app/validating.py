@@ -26,10 +26,15 @@ SHORT = {
 }
 
 
+def current_files() -> list[Path]:
+    """Committed files of rows that count: those of an older rule of the protocol do not."""
+    return [file for file in committed_files() if OLD_RULE not in file.name]
+
+
 def measured(paths: Sequence[str]) -> list[Mapping[str, Any]]:
     """Rows as mappings, each with the name of its folder and file as `sweep`."""
     if not paths:
-        files = [file for file in committed_files() if OLD_RULE not in file.name]
+        files = current_files()
     else:
         files = [file for path in paths for file in row_files(Path(path))]
     return [

@@ -9,7 +9,7 @@ import contextlib
 import json
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from kinowatt.campaign import rescue, verdicts
 from kinowatt.campaign.agenda import preferred
+from kinowatt.campaign.choosing import Choose, standing
 from kinowatt.campaign.executors import Executor, Slot
 from kinowatt.campaign.holders import known_dead, own_name
 from kinowatt.campaign.queue import Order, Progress, Remaining
@@ -43,7 +44,8 @@ class Conduct:
     `lease_s`: how long an order stays taken when its coordinator falls silent. `patience_s`: how
     long the store may not answer, and `idle_s`: how long no slot may be ready, before it gives up.
     `time_limit_s`: of a row; None: by its prediction. `retry_failed`: whether orders that have
-    failed for good are begun anew.
+    failed for good are begun anew. `choose`: says which order is next, and when it is enough;
+    None: all, in the order of the plan.
     """
 
     lease_s: float = 60.0
@@ -51,6 +53,7 @@ class Conduct:
     idle_s: float = 600.0
     time_limit_s: float | None = None
     retry_failed: bool = False
+    choose: Choose | None = None
 
 
 class Coordinator:
@@ -75,6 +78,7 @@ class Coordinator:
         self._over = threading.Event()
         self._held: dict[int, str] = {}
         self._busy: dict[str, str] = {}  # slot → build
+        self._took_s: dict[int, float] = defaultdict(float)  # by order
         self._cannot: dict[str, Failure] = {}
         self._errors: list[BaseException] = []
         self._claiming = threading.Lock()
@@ -160,14 +164,30 @@ class Coordinator:
         """The next order for a slot, of the build that suits it best."""
         with self._claiming:  # the slots of one process see each other's builds
             self._busy.pop(slot.name, None)
+            if self.conduct.choose is not None:
+                return self._chosen(slot, mine, self.conduct.choose)
             left = self._patiently(lambda: self.store.remaining(self.campaign_id))
             for build in self._preferred(mine, left):
                 order = self._patiently(partial(self._claim_of, slot, build))
                 if order is not None:
-                    self._held[order.order_id] = self._worker(slot)
-                    self._busy[slot.name] = build
-                    return order
+                    return self._hold(slot, order)
         return None
+
+    def _chosen(self, slot: Slot, mine: str | None, choose: Choose) -> Order | None:
+        """The order that somebody else chooses; no further one where none is under way either."""
+        known = self._patiently(lambda: standing(self.store, self.campaign_id, self._took_s, mine))
+        order_id = choose(known)
+        if order_id is None:
+            if not known.under_way:
+                self._stopping.set()
+            return None
+        order = self._patiently(partial(self._claim_of, slot, order_id))
+        return None if order is None else self._hold(slot, order)
+
+    def _hold(self, slot: Slot, order: Order) -> Order:
+        self._held[order.order_id] = self._worker(slot)
+        self._busy[slot.name] = canonical(order.build)
+        return order
 
     def _preferred(self, mine: str | None, left: Sequence[Remaining]) -> list[str]:
         # Where nothing is predicted, orders count as equally long
@@ -176,10 +196,10 @@ class Coordinator:
         start_s = start_seconds({}) if known else 0.0
         return preferred(mine, seconds, Counter(self._busy.values()), start_s)
 
-    def _claim_of(self, slot: Slot, build: str) -> Order | None:
-        return self.store.claim(
-            self.campaign_id, self._worker(slot), self.conduct.lease_s, [json.loads(build)]
-        )
+    def _claim_of(self, slot: Slot, what: str | int) -> Order | None:
+        """The next order of a build, or one order by its id."""
+        only = what if isinstance(what, int) else [json.loads(what)]
+        return self.store.claim(self.campaign_id, self._worker(slot), self.conduct.lease_s, only)
 
     def _worker(self, slot: Slot) -> str:
         return f"{self.name}/{slot.name}"
@@ -194,7 +214,9 @@ class Coordinator:
             self._tell("claimed", slot=slot.name, order=order)
             started_s = time.monotonic()
             outcome = slot.run(order.build, order.request, self._limit_s(order))
-            self._settle(slot, order, outcome, time.monotonic() - started_s)
+            took_s = time.monotonic() - started_s
+            self._took_s[order.order_id] += took_s
+            self._settle(slot, order, outcome, took_s)
         finally:
             self._held.pop(order.order_id, None)
 

@@ -69,12 +69,17 @@ class Outlooks:
         )
 
     def _predicted(self, build: Mapping[str, Any], request: Mapping[str, Any]) -> Mapping[str, Any]:
-        asked = {name: request[name] for name in SETTINGS if name in request}
-        asked |= {"tiling": build["tiling"], "offload": build["offload"]}
+        asked = asked_of(build, request)
         key = canonical({"model": build["model"], **asked})
         if key not in self._known:
             self._known[key] = self.predict(str(build["model"]), asked)
         return self._known[key]
+
+
+def asked_of(build: Mapping[str, Any], request: Mapping[str, Any]) -> dict[str, Any]:
+    """What a prediction is asked for a row."""
+    asked = {name: request[name] for name in SETTINGS if name in request}
+    return asked | {"tiling": build["tiling"], "offload": build["offload"]}
 
 
 def same(build: Mapping[str, Any], request: Mapping[str, Any], effective: Mapping[str, Any]) -> str:

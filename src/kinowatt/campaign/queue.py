@@ -39,6 +39,16 @@ class Order:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Wanted:
+    """An order in any state, whoever holds it."""
+
+    order_id: int
+    state: str
+    build: Mapping[str, Any]
+    request: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Claim:
     """An order that a worker holds; `left_s` until its lease lapses, negative once it has."""
 
@@ -129,13 +139,18 @@ def claim(
     campaign_id: int,
     worker: str,
     lease_s: float,
-    builds: Sequence[Mapping[str, Any]] | None,
+    only: Sequence[Mapping[str, Any]] | int | None,
 ) -> Order | None:
-    """Leases the first free order; a claim of a lapsed lease leaves a failure of the one before."""
+    """Leases the first free order, of some builds or one by its id.
+
+    A claim of a lapsed lease leaves a failure of the one before.
+    """
     clock, now_s = lease_clock(connection)
     chosen = sa.select(orders).where(orders.c.campaign_id == campaign_id, _free(clock, now_s))
-    if builds is not None:
-        chosen = chosen.where(orders.c.build_digest.in_([digest(build) for build in builds]))
+    if isinstance(only, int):
+        chosen = chosen.where(orders.c.id == only)
+    elif only is not None:
+        chosen = chosen.where(orders.c.build_digest.in_([digest(build) for build in only]))
     found = connection.execute(
         chosen.order_by(orders.c.position).limit(1).with_for_update(skip_locked=True)
     ).first()
@@ -226,6 +241,25 @@ def claims(connection: sa.Connection, campaign_id: int) -> list[Claim]:
         .order_by(orders.c.position)
     )
     return [Claim(order_id=row.id, worker=row.worker, left_s=row.left_s) for row in found]
+
+
+def wanted(connection: sa.Connection, campaign_id: int) -> list[Wanted]:
+    """Every order in the order of the plan; one whose lease has lapsed is waiting."""
+    free = _free(*lease_clock(connection))
+    found = connection.execute(
+        sa.select(orders.c.id, orders.c.build, orders.c.request, orders.c.state, free.label("free"))
+        .where(orders.c.campaign_id == campaign_id)
+        .order_by(orders.c.position)
+    )
+    return [
+        Wanted(
+            order_id=row.id,
+            state=WAITING if row.free else row.state,
+            build=json.loads(row.build),
+            request=json.loads(row.request),
+        )
+        for row in found
+    ]
 
 
 def remaining(connection: sa.Connection, campaign_id: int) -> list[Remaining]:

@@ -14,7 +14,7 @@ from kinowatt.campaign import queue, reading
 from kinowatt.campaign.database import Database, check_file, reachable
 from kinowatt.campaign.entry import Entry, entry
 from kinowatt.campaign.migrating import Migration, check_version, migrate, require_current
-from kinowatt.campaign.queue import Claim, Failure, Order, Progress, Remaining
+from kinowatt.campaign.queue import Claim, Failure, Order, Progress, Remaining, Wanted
 from kinowatt.campaign.reading import Document, Filters, Group, Page, StoredRow
 from kinowatt.campaign.schema import campaigns
 from kinowatt.campaign.traces import Traces
@@ -86,18 +86,18 @@ class Store:
         campaign_id: int,
         worker: str,
         lease_s: float,
-        builds: Sequence[Mapping[str, Any]] | None = None,
+        only: Sequence[Mapping[str, Any]] | int | None = None,
     ) -> Order | None:
         """Leases one order to the worker, or None where none is waiting or lapsed.
 
-        It is the first in the order of the plan; where `builds` is given, of those builds alone,
-        so that a worker may first ask for what it has built. No other worker gets the order before
-        the lease lapses; the claim of a lapsed one records a failure of the worker that fell
-        silent. `kinowatt.campaign.clock` has the rule of the clock. `Order.attempts` counts tries,
-        this one included, so that a caller can stop trying.
+        It is the first in the order of the plan; where `only` names builds, of those alone, so
+        that a worker may first ask for what it has built; or one order by its id. No other worker
+        gets the order before the lease lapses; the claim of a lapsed one records a failure of the
+        worker that fell silent. `kinowatt.campaign.clock` has the rule of the clock.
+        `Order.attempts` counts tries, this one included, so that a caller can stop trying.
         """
         with self._database.writing() as connection:
-            return queue.claim(connection, campaign_id, worker, lease_s, builds)
+            return queue.claim(connection, campaign_id, worker, lease_s, only)
 
     def renew(self, order_id: int, worker: str, lease_s: float) -> bool:
         """Extends the lease to `lease_s` from now; False where the worker holds it no more."""
@@ -147,6 +147,11 @@ class Store:
         """What can be claimed now, by build in the order of the plan."""
         with self._database.reading() as connection:
             return queue.remaining(connection, campaign_id)
+
+    def wanted(self, campaign_id: int) -> list[Wanted]:
+        """Every order of a campaign with its state, in the order of the plan."""
+        with self._database.reading() as connection:
+            return queue.wanted(connection, campaign_id)
 
     def abandon(self, campaign_id: int, worker: str) -> int:
         """Frees at once what a worker holds whose process is known to be dead.
