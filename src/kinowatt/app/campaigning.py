@@ -4,7 +4,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -15,7 +14,7 @@ from rich.text import Text
 
 from kinowatt.app.measuring import describe
 from kinowatt.app.render import console, grid
-from kinowatt.app.sweeping import LISTED, checked_plan, costing_of
+from kinowatt.app.sweeping import LISTED, checked_plan, costing_of, store_of
 from kinowatt.campaign.checking import Checked
 from kinowatt.campaign.choosing import Choose
 from kinowatt.campaign.coordinator import Conduct
@@ -26,6 +25,7 @@ from kinowatt.campaign.running import run as run_orders
 from kinowatt.campaign.standing import Standing
 from kinowatt.campaign.store import open_store
 from kinowatt.errors import unknown_name
+from kinowatt.facts.gpus import gpu as find_gpu
 from kinowatt.units import format_grams, format_number, format_seconds, format_wh
 
 EXECUTORS = ("local", "ray")
@@ -47,9 +47,10 @@ def run(plan: str | None, given: Mapping[str, Any], chooser: Chooses | None = No
         time_limit_s=checked.plan.time_limit_s,
         retry_failed=given.get("retry_failed", False),
         choose=None if chooser is None else chooser(checked),
+        known_gpu=find_gpu(given["gpu"]).name if given.get("known") else None,
     )
     executor.prepare()
-    url = given.get("store") or f"{Path(checked.plan.plan).name}.db"
+    url = store_of(checked, given)
     name = checked.plan.plan
     try:
         with open_store(url) as store, view(name, store.name, costing) as listener:
@@ -168,6 +169,8 @@ def report_result(result: Result, out: Console | None = None, *, adaptive: bool 
         f"[bold]{found.name}[/]  {found.done} of {found.total} rows measured,"
         f" {found.failed} failed, {found.waiting + found.leased} left; in {result.store}"
     )
+    if result.known:
+        out.print(f"{result.known} of them are rows that the store had already")
     if result.rescued:
         out.print(f"{result.rescued} rows of an earlier command were stored first")
     if result.missing:

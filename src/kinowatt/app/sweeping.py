@@ -1,6 +1,7 @@
 """`kinowatt sweep`: a plan checked and predicted, and what `--dry-run` shows of it."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -60,8 +61,23 @@ def costing_of(given: Mapping[str, Any]) -> Costing:
 
 def dry_run(name: str | None, given: Mapping[str, Any]) -> Forecast:
     """What a plan costs on so many GPUs."""
-    costing = costing_of(given)
-    return forecast(checked_plan(name, given), given.get("gpus", 1), costing)
+    costing, checked = costing_of(given), checked_plan(name, given)
+    if given.get("known"):
+        checked = _lacking(checked, given)
+    return forecast(checked, given.get("gpus", 1), costing)
+
+
+def store_of(checked: Checked, given: Mapping[str, Any]) -> str:
+    """Where rows go and are looked for."""
+    return given.get("store") or f"{Path(checked.plan.plan).name}.db"
+
+
+def _lacking(checked: Checked, given: Mapping[str, Any]) -> Checked:
+    from kinowatt.campaign.known import lacking
+    from kinowatt.campaign.sources import open_source
+
+    with open_source(store_of(checked, given)) as store:
+        return lacking(checked, store, find_gpu(given["gpu"]).name)
 
 
 def report(found: Forecast, gpus: int, out: Console | None = None) -> None:
@@ -82,6 +98,8 @@ def _counts(found: Forecast) -> str:
         parts.append(f"{found.excluded:,} excluded")
     if found.duplicates:
         parts.append(f"{found.duplicates:,} run the same as another")
+    if found.known:
+        parts.append(f"{found.known:,} known")
     return f"{', '.join(parts)}: {found.to_measure:,} to measure, {found.builds} pipelines"
 
 

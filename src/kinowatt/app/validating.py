@@ -33,10 +33,8 @@ def current_files() -> list[Path]:
 
 def measured(paths: Sequence[str]) -> list[Mapping[str, Any]]:
     """Rows as mappings, each with the name of its folder and file as `sweep`."""
-    if not paths:
-        files = current_files()
-    else:
-        files = [file for path in paths for file in row_files(Path(path))]
+    given = [file for path in paths for file in row_files(Path(path))]
+    files = given if paths else current_files()
     return [
         {**row.to_dict(), "sweep": f"{file.parent.name}/{file.stem}"}
         for file in files

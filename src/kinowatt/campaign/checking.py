@@ -21,13 +21,15 @@ class Order:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Checked:
-    """What a plan comes to. `rows`: before anything is excluded. `unused`: dead exclusions."""
+    """What a plan comes to. `rows`: before anything is excluded. `unused`: dead exclusions.
+    `known`: orders left out since a store has their rows."""
 
     plan: Plan
     rows: int
     excluded: int
     orders: tuple[Order, ...]
     unused: tuple[str, ...]
+    known: int = 0
 
     @property
     def duplicates(self) -> int:

@@ -45,7 +45,8 @@ class Conduct:
     long the store may not answer, and `idle_s`: how long no slot may be ready, before it gives up.
     `time_limit_s`: of a row; None: by its prediction. `retry_failed`: whether orders that have
     failed for good are begun anew. `choose`: says which order is next, and when it is enough;
-    None: all, in the order of the plan.
+    None: all, in the order of the plan. `known_gpu`: rows of this GPU that the store has already
+    count as measured; None: all are measured anew.
     """
 
     lease_s: float = 60.0
@@ -54,6 +55,7 @@ class Conduct:
     time_limit_s: float | None = None
     retry_failed: bool = False
     choose: Choose | None = None
+    known_gpu: str | None = None
 
 
 class Coordinator:

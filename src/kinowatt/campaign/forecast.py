@@ -48,6 +48,7 @@ class Part:
 class Forecast:
     """Totals by end (`expected`, `80_low`, …); empty where nothing is predicted.
 
+    `known`: orders that a store has rows of, in nothing else here.
     `gpu_h`: hours in which GPUs are held, starts of processes included. `energy_kwh`: of the
     GPUs while rows are measured, at the mean power of each video. `finish_h`: by number of GPUs.
     In no total: `unpredicted` rows (twins, CPUs), and those that are `too_large` for the memory.
@@ -59,6 +60,7 @@ class Forecast:
     excluded: int
     to_measure: int
     duplicates: int
+    known: int
     builds: int
     unpredicted: int
     gpu_h: Mapping[str, float]
@@ -107,6 +109,7 @@ def forecast(checked: Checked, workers: int, costing: Costing) -> Forecast:
         excluded=checked.excluded,
         to_measure=len(checked.orders),
         duplicates=checked.duplicates,
+        known=checked.known,
         builds=len({order.row.key for order in checked.orders}),
         unpredicted=sum(order.outlook.expected_s is None for order in checked.orders),
         gpu_h=_scaled(busy_s, SECONDS_PER_HOUR),

@@ -19,6 +19,7 @@ from kinowatt.campaign.entry import digest, now
 from kinowatt.campaign.schema import campaigns, failures, measurements, orders
 from kinowatt.errors import InputError
 
+KNOWN = "a row of the store"  # who did an order whose row was there before
 WAITING, LEASED, DONE, FAILED = STATES = ("waiting", "leased", "done", "failed")
 LAPSED = "lease lapsed"
 DIED = "coordinator_died"
@@ -191,6 +192,19 @@ def close(connection: sa.Connection, order_id: int, worker: str) -> bool:
     if done.rowcount == 0:
         _require(connection, order_id)
     return done.rowcount == 1
+
+
+def adopt(connection: sa.Connection, order_id: int, measurement_id: int) -> bool:
+    """Ends an order by a row of no order; False where either belongs to somebody already."""
+    free = sa.select(measurements.c.id).where(
+        measurements.c.id == measurement_id, measurements.c.order_id.is_(None)
+    )
+    if connection.execute(free).first() is None or not close(connection, order_id, KNOWN):
+        return False
+    connection.execute(
+        measurements.update().where(measurements.c.id == measurement_id).values(order_id=order_id)
+    )
+    return True
 
 
 def fail(

@@ -13,6 +13,7 @@ from kinowatt.campaign.agenda import in_order
 from kinowatt.campaign.checking import Checked
 from kinowatt.campaign.coordinator import Conduct, Coordinator, Listener
 from kinowatt.campaign.executors import Executor
+from kinowatt.campaign.known import adopt
 from kinowatt.campaign.queue import Failure, Progress
 from kinowatt.campaign.store import Store
 from kinowatt.lab.worker import canonical
@@ -25,7 +26,8 @@ class Result:
     """How a campaign stands when its command ends.
 
     `failures`: every failed try. `missing`: the last one of each order that has no row and is not
-    tried again. `rescued`: rows that an earlier command could not store.
+    tried again. `rescued`: rows that an earlier command could not store. `known`: orders that rows
+    of the store answered before anything was measured.
     """
 
     progress: Progress
@@ -34,6 +36,7 @@ class Result:
     store: str
     interrupted: bool
     rescued: int
+    known: int = 0
 
     @property
     def complete(self) -> bool:
@@ -45,6 +48,7 @@ class Result:
             "store": self.store,
             "interrupted": self.interrupted,
             "rescued": self.rescued,
+            "known": self.known,
             **asdict(self.progress),
             "missing": [asdict(failure) for failure in self.missing],
             "failures": [asdict(failure) for failure in self.failures],
@@ -84,6 +88,7 @@ def run(
     if conduct.retry_failed:
         store.reopen(campaign_id)
     rescued = rescue.restore(digest, store)
+    known = adopt(store, campaign_id, conduct.known_gpu) if conduct.known_gpu else 0
     coordinator = Coordinator(store, campaign_id, digest, listener, conduct)
     listener({"event": "progress", "progress": store.progress(campaign_id), "rescued": rescued})
     with interrupts(coordinator, listener) as count:
@@ -96,6 +101,7 @@ def run(
         store=store.name,
         interrupted=count["signals"] > 0,
         rescued=rescued,
+        known=known,
     )
 
 

@@ -117,6 +117,11 @@ class Store:
             insert(connection, [entry(found)], order_id)
             return True
 
+    def adopt(self, order_id: int, row_id: int) -> bool:
+        """Ends an order by a row that is of no order; False where either is taken already."""
+        with self._database.writing() as connection:
+            return queue.adopt(connection, order_id, row_id)
+
     def fail(
         self, order_id: int, worker: str, failure: Mapping[str, Any], retry: bool = False
     ) -> bool:
