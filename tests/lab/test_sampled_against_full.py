@@ -36,7 +36,7 @@ def test_latency_and_energy_agree(pairs: list[Pair]) -> None:
 
 
 def test_the_docs_print_these_rows(pairs: list[Pair], root: Path) -> None:
-    text = (root / "docs/measuring.md").read_text("utf-8").replace("−", "-")
+    text = (root / "docs/protocol.md").read_text("utf-8").replace("−", "-")
     for full, sampled in pairs:
         for value in (
             f"{full.latency_s:.2f} s | {sampled.latency_s / full.latency_s - 1:+.2%}",

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kinowatt.analysis.features import GROUPS, STAGES, Features, Row
+from kinowatt.analysis.features import GROUPS, STAGES, Features, Row, Stages
 from kinowatt.errors import InputError, require_extra
 from kinowatt.theory.physics import Physics
 from kinowatt.units import wh_to_joules
@@ -84,14 +84,7 @@ def fit_factors(
 
     def off(logs: Any) -> Any:
         found = seen.stages(physics, dict(zip(GROUPS, np.exp(logs), strict=True)))
-        sums = (values.sum(axis=1) for values in (found.seconds, found.joules))
-        pairs = zip((found.seconds, found.joules, found.clock, *sums), targets, strict=True)
-        errors = [
-            np.log(value[known] / wanted[known]) * sure[known]
-            for value, (wanted, sure) in pairs
-            for known in (sure > 0,)
-        ]
-        rows = np.concatenate(errors) / SOFT
+        rows = _errors(found, targets, np) / SOFT
         held = SOFT * np.sqrt(2 * (np.sqrt(1 + rows**2) - 1))  # grows linearly beyond SOFT
         return np.concatenate([held, logs / sigma])
 
@@ -108,6 +101,19 @@ def fit_factors(
             determined=bool(error < DETERMINED * prior_sigma[name]),
         )
         for name, value, error in zip(GROUPS, best.x, spread, strict=True)
+    )
+
+
+def _errors(found: Stages, targets: Sequence[tuple[Any, Any]], np: Any) -> Any:
+    """Logarithms of predicted over measured, in standard deviations, of all that is known."""
+    sums = (values.sum(axis=1) for values in (found.seconds, found.joules))
+    pairs = zip((found.seconds, found.joules, found.clock, *sums), targets, strict=True)
+    return np.concatenate(
+        [
+            np.log(value[known] / wanted[known]) * sure[known]
+            for value, (wanted, sure) in pairs
+            for known in (sure > 0,)
+        ]
     )
 
 
