@@ -40,6 +40,20 @@ sys.stdin.readline()
 """
 
 
+# One that publishes itself without a pipeline, which takes long to import
+DYING = """
+import os, sys, time
+from kinowatt.lab.watch_files import Published, WatchState, started
+now = time.time()
+published = Published(WatchState(
+    pid=os.getpid(), process=started(os.getpid()), pipeline="WanPipeline", device="cpu",
+    source=None, counter_mj=None, started_at=now, updated_at=now,
+))
+print("published", flush=True)
+time.sleep(60)
+"""
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A user's runtime folder with nothing in it."""
@@ -94,8 +108,15 @@ def test_another_process_is_seen_with_its_energy_then_gone(
     assert list(folder.iterdir()) == []
 
 
-def test_what_a_killed_process_left_is_removed(child: subprocess.Popen[str], folder: Path) -> None:
+def test_what_a_killed_process_left_is_removed(folder: Path) -> None:
+    command = [sys.executable, "-c", DYING]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=dict(os.environ))
+    assert child.stdout is not None
+    assert child.stdout.readline() == "published\n"
+    (state,) = running_watches()
+    assert state.pid == child.pid
     os.kill(child.pid, signal.SIGKILL)
+    child.communicate()
     deadline = time.monotonic() + 10
     while running_watches() and time.monotonic() < deadline:  # a zombie counts as gone
         time.sleep(0.05)
