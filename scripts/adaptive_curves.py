@@ -72,7 +72,7 @@ def draw(found: list[dict[str, Any]]) -> None:
 
 def _points(way: dict[str, Any], name: str) -> Iterator[tuple[float, float]]:
     for point in way["curves"]:
-        if point["strategy"] == name:
+        if point["strategy"] == name and point["error_pct"] is not None:
             yield 100 * point["share"], point["error_pct"]
 
 

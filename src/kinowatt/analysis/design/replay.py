@@ -5,6 +5,7 @@ set's own error is that of leaving one configuration out (`kinowatt.analysis.hel
 very same videos. Strategies see what rows ask for, and measured values of chosen rows alone.
 """
 
+import math
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -178,13 +179,16 @@ def errors_pct(of: Pool, chosen: Sequence[int]) -> tuple[float, float]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Curve:
-    """Medians over starts at one budget: `share` of the full set's GPU time, errors in percent."""
+    """Medians over starts at one budget: `share` of the full set's GPU time, errors in percent.
+
+    None where more than half of the starts could not pay for a row.
+    """
 
     strategy: str
     share: float
-    error_pct: float
-    full_error_pct: float
-    excess_pct: float
+    error_pct: float | None
+    full_error_pct: float | None
+    excess_pct: float | None
     starts: int
 
 
@@ -196,24 +200,28 @@ def starts(of: Pool, count: int, seed: int = 0) -> list[int]:
 def curve(
     of: Pool, strategy: str, paths: Sequence[Sequence[Point]], shares: Sequence[float]
 ) -> list[Curve]:
-    """Medians over paths, each at the last row that a share of the full GPU time paid for.
-
-    A path whose first row costs more than that has nothing yet, and counts as infinitely wrong.
-    """
+    """Medians over paths, each at the last row that a share of the full GPU time paid for."""
     found = []
     for share in shares:
-        budget_s = share * of.full_took_s
-        last = [
-            max((p for p in path if p.spent_s <= budget_s), key=_spent, default=None)
-            for path in paths
-        ]
-        values = {
-            name: median(getattr(point, name) if point else float("inf") for point in last)
-            for name in ("error_pct", "full_error_pct", "excess_pct")
-        }
-        found.append(Curve(strategy=strategy, share=share, starts=len(paths), **values))
+        last = [_last(path, share * of.full_took_s) for path in paths]
+        found.append(
+            Curve(
+                strategy=strategy,
+                share=share,
+                error_pct=_median([p.error_pct if p else None for p in last]),
+                full_error_pct=_median([p.full_error_pct if p else None for p in last]),
+                excess_pct=_median([p.excess_pct if p else None for p in last]),
+                starts=len(paths),
+            )
+        )
     return found
 
 
-def _spent(point: Point) -> float:
-    return point.spent_s
+def _last(path: Sequence[Point], budget_s: float) -> Point | None:
+    return next((point for point in reversed(path) if point.spent_s <= budget_s), None)
+
+
+def _median(values: Sequence[float | None]) -> float | None:
+    """A start that has nothing yet counts as infinitely wrong."""
+    found = median(math.inf if value is None else value for value in values)
+    return found if math.isfinite(found) else None
