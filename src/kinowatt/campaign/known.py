@@ -14,7 +14,8 @@ Asked = tuple[Mapping[str, Any], Mapping[str, Any]]  # build and request of an o
 SETTINGS = ("height_px", "width_px", "steps", "guidance_scale", "batch_size", "prompt_tokens")
 BUILT = {
     **{name: name for name in ("device", "weights", "revision", "offload", "tiling", "compile")},
-    "attention": "attention_backend", "twin": "twin",
+    "attention": "attention_backend",
+    "twin": "twin",
 }
 
 

@@ -108,7 +108,9 @@ def test_a_time_is_judged_and_explained(visit: Visit) -> None:
     expect(page.get_by_role("region", name="What would explain it")).to_have_count(0)
     fill(page, "Seconds that it took", 214)
     slow = page.locator(".notice.warning")
-    expect(slow).to_contain_text(re.compile(r"Slow: 3 min 34 s is 3\.\d\d times the predicted time"))
+    expect(slow).to_contain_text(
+        re.compile(r"Slow: 3 min 34 s is 3\.\d\d times the predicted time")
+    )
     causes = page.get_by_role("region", name="What would explain it").locator("tbody tr")
     found = kinowatt.explain(WAN, latency_s=214)
     expect(causes).to_have_count(len(found.causes))
