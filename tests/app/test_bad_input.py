@@ -56,7 +56,7 @@ def known(name: str, look_up: Callable[[str], object]) -> bool:
 
 
 def names(rng: random.Random) -> Iterator[Bad]:
-    for _ in range(250):
+    for _ in range(100):
         for text in (mangled(rng.choice(MODELS), rng), gibberish(rng)):
             if not known(text, kinowatt.model):
                 yield text, {}
@@ -200,7 +200,7 @@ def test_whatever_is_answered_is_finite_and_above_zero() -> None:
     """Settings at random: refused, or answered with numbers that can be used."""
     rng = random.Random(17)
     answered = 0
-    for _ in range(400):
+    for _ in range(150):
         asked = {
             "height_px": rng.choice((rng.randrange(1, 3000), 32 * rng.randrange(4, 60))),
             "width_px": 32 * rng.randrange(1, 80),
@@ -218,7 +218,7 @@ def test_whatever_is_answered_is_finite_and_above_zero() -> None:
         assert answer.latency_s > 0
         assert answer.energy_wh["gpu"] > 0
         assert answer.flops["total"] > 0
-    assert answered > 100
+    assert answered > 35
 
 
 def test_more_memory_than_the_gpu_has_is_said() -> None:

@@ -13,7 +13,7 @@ from kinowatt.app.serve.api import create_app
 from kinowatt.app.serve.settings import Settings
 
 COUNT = 10_500
-SOME = 2_500  # in the gate
+SOME = 1_000  # in the gate
 POSTS = ("predict", "predict/batch", "compare", "scaling", "levers", "budget", "explain", "audit")
 GETS = ("measurements", "models", "gpus", "grids", "profiles", "health", "metrics")
 GOOD = {"model": "wan2.1-t2v-1.3b", "steps": 20, "frames": 33}
