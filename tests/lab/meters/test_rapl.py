@@ -240,7 +240,8 @@ def test_two_wraps_inside_one_window(tmp_path: Path) -> None:
         after_stop = tree.total_j["intel-rapl:0"]
         cpu, _ = meter.read(window)
     assert cpu.energy_j is not None, cpu.reason
-    assert before_stop - after_start - 1e-3 <= cpu.energy_j <= after_stop - before_start + 1e-3
+    late_j = 0.05 * 800.0  # the file may lag behind on a busy machine; a lost wrap is 1000 J
+    assert before_stop - after_start - late_j <= cpu.energy_j <= after_stop - before_start + late_j
 
 
 @pytest.mark.usefixtures("any_window")
