@@ -86,7 +86,8 @@ def killing(tmp_path: Path, url: str, kills: int, seed: int) -> None:
     pids = tmp_path / "pids"
     pids.mkdir()
     chance = random.Random(seed)
-    rows = fake_lab.orders(4 * kills, builds=3, seconds=0.02, pids=str(pids))
+    # So many and so long that work is left for every kill to hit
+    rows = fake_lab.orders(6 * kills, builds=3, seconds=0.1, pids=str(pids))
     reported: list[int] = []
     done = 0
     while done < kills:
@@ -94,11 +95,11 @@ def killing(tmp_path: Path, url: str, kills: int, seed: int) -> None:
         process = start(url, rows, slots=2)
         if chance.random() < 0.8:  # while it measures, else at any time since it began
             wait_for(partial(at_work, pids, before, process))
-        time.sleep(chance.uniform(0.0, 1.0))
+        time.sleep(chance.uniform(0.0, 0.4))
         if process.poll() is None and chance.random() < 0.4 and (workers := alive(pids)):
             os.kill(chance.choice(workers), signal.SIGKILL)
             done += 1
-            time.sleep(chance.uniform(0.0, 0.5))
+            time.sleep(chance.uniform(0.0, 0.3))
         done += process.poll() is None
         process.kill()
         found, error = finish(process)
