@@ -117,37 +117,41 @@ def _with_physics(scenario: Scenario, physics: Mapping[str, Any]) -> Scenario:
     return replace(scenario, profile=replace(scenario.profile, physics=physics))
 
 
+def _longer(scenario: Scenario, kind: str, words: str, extra_s: float, *, metered: bool) -> Effect:
+    """The same video with seconds in which the GPU waits; `metered`: whether at its idle watts."""
+    found = estimate(scenario, operator_table)
+    waiting_w = float(timer_of(scenario.profile, scenario.gpu).waiting_w())
+    energy_wh = joules_to_wh(float(found.energy_j) + extra_s * waiting_w)
+    return Effect(
+        kind=kind,
+        words=words,
+        prior=-2.5,
+        latency_s=float(found.latency_s) + extra_s,
+        energy_wh=energy_wh if metered else None,
+    )
+
+
 @cause("offload")
 def _offload(scenario: Scenario) -> Iterator[Effect]:
-    """Every component's weights to the GPU and back once, from pageable memory; the GPU waits."""
+    """Every component's weights to the GPU and back once, from pageable memory; the GPU waits.
+
+    What it draws while weights move was not measured.
+    """
     needed = memory(scenario, operator_table)
     if needed is None or scenario.offload != "none":
         return
     moved = sum(needed.weights_gib.values()) * GIB
     rates = pageable()
     moving_s = moved / rates.to_device_bytes_per_s + moved / rates.to_host_bytes_per_s
-    found = estimate(scenario, operator_table)
-    yield Effect(
-        kind="offload",
-        words="weights offloaded to the host (model offload)",
-        prior=-2.5,
-        latency_s=float(found.latency_s) + moving_s,
-        energy_wh=None,  # what the GPU draws while weights move was not measured
-    )
+    words = "weights offloaded to the host (model offload)"
+    yield _longer(scenario, "offload", words, moving_s, metered=False)
 
 
 @cause("warm-up")
 def _warm_up(scenario: Scenario) -> Iterator[Effect]:
     """The first call of a process, which loads and chooses kernels while the GPU waits."""
-    found, extra_s = estimate(scenario, operator_table), first_call().extra_s
-    waited_j = extra_s * float(timer_of(scenario.profile, scenario.gpu).waiting_w())
-    yield Effect(
-        kind="warm-up",
-        words="no warm-up: the first call of a process",
-        prior=-2.5,
-        latency_s=float(found.latency_s) + extra_s,
-        energy_wh=joules_to_wh(float(found.energy_j) + waited_j),
-    )
+    words = "no warm-up: the first call of a process"
+    yield _longer(scenario, "warm-up", words, first_call().extra_s, metered=True)
 
 
 @cause("tiling")

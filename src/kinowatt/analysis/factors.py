@@ -5,6 +5,7 @@ stays where it was, and the report says so.
 """
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -79,7 +80,8 @@ def fit_factors(
     """
     np: Any = require_extra("learn", "numpy")
     optimize: Any = require_extra("learn", "scipy.optimize")
-    targets = (*_targets(seen, np), *_wholes(seen, np))
+    worths = _worths(seen, np)
+    targets = (*_targets(seen, worths, np), *_wholes(seen, worths, np))
     sigma = np.array([prior_sigma[name] for name in GROUPS])
 
     def off(logs: Any) -> Any:
@@ -117,19 +119,21 @@ def _errors(found: Stages, targets: Sequence[tuple[Any, Any]], np: Any) -> Any:
     )
 
 
-def _targets(seen: Features, np: Any) -> tuple[tuple[Any, Any], ...]:
-    """Measured seconds, joules and clocks by (row, stage), each with what it counts: 0 where it is
-    unknown.
+def _worths(seen: Features, np: Any) -> Any:
+    """What each row counts. Those of one model count as one model: many rows of one must not drown
+    the others."""
+    rows_of = Counter(row["model"] for row in seen.rows)
+    return np.array([1 / math.sqrt(max(1, rows_of[row["model"]] / 4)) for row in seen.rows])
 
-    Rows of one model count as one model: many rows of one must not drown the others.
-    """
+
+def _targets(seen: Features, worths: Any, np: Any) -> tuple[tuple[Any, Any], ...]:
+    """Measured seconds, joules and clocks by (row, stage), each with what it counts: 0 where it is
+    unknown."""
     shape = (len(seen.rows), len(STAGES))
     (seconds, sure_s), (joules, sure_j), (clocks, sure_c) = found = tuple(
         (np.zeros(shape), np.zeros(shape)) for _ in range(3)
     )
-    models = [row["model"] for row in seen.rows]
-    for i, row in enumerate(seen.rows):
-        worth = _worth(models, row)
+    for i, (row, worth) in enumerate(zip(seen.rows, worths, strict=True)):
         for stage, noise in NOISE.items():
             known, j = row["stages"].get(stage), STAGES.index(stage)
             if known is None:
@@ -139,7 +143,7 @@ def _targets(seen: Features, np: Any) -> tuple[tuple[Any, Any], ...]:
             sure_s[i, j] = worth / (noise if bound else HOST_NOISE)
             wh = known["energy_wh"]["gpu"]
             if wh:
-                joules[i, j] = wh * 3600
+                joules[i, j] = wh_to_joules(wh)
                 sure_j[i, j] = worth / (max(ENERGY_NOISE, noise) if bound else HOST_NOISE)
         j = STAGES.index("denoiser")
         clock = _clock(row) if seen.gpu_bound[i, j] else None
@@ -148,16 +152,11 @@ def _targets(seen: Features, np: Any) -> tuple[tuple[Any, Any], ...]:
     return found
 
 
-def _worth(models: Sequence[str], row: Row) -> float:
-    return 1 / math.sqrt(max(1, models.count(row["model"]) / 4))
-
-
-def _wholes(seen: Features, np: Any) -> tuple[tuple[Any, Any], ...]:
+def _wholes(seen: Features, worths: Any, np: Any) -> tuple[tuple[Any, Any], ...]:
     """Seconds and joules of rows that no stage is known of, as `_targets`."""
-    models = [row["model"] for row in seen.rows]
     wanted = np.array([[row["latency_s"], row["energy_wh"]["gpu"] or 0.0] for row in seen.rows])
     bare = np.array([not row["stages"] for row in seen.rows])
-    worth = np.array([_worth(models, row) for row in seen.rows]) * bare
+    worth = worths * bare
     return tuple(
         (values, np.where(values > 0, worth / noise, 0.0))
         for values, noise in (

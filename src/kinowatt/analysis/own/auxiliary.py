@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from kinowatt.analysis.own.counted import Counted
-from kinowatt.analysis.own.models import described
+from kinowatt.analysis.own.models import by_model, described
 from kinowatt.analysis.predict import predict
 from kinowatt.analysis.tables import Table
 from kinowatt.units import wh_to_joules
@@ -111,8 +111,7 @@ def _parts(counted: Counted) -> Parts:
 def nearest_to_cards(videos: Sequence[Parts]) -> list[Parts]:
     """Of each model the video whose counted work is nearest to its card's; where several are alike,
     the one of which most was metered."""
-    models = sorted({video.model for video in videos})
-    return [_nearest([video for video in videos if video.model == name]) for name in models]
+    return [_nearest(mine) for _, mine in by_model(videos)]
 
 
 def _nearest(videos: Sequence[Parts]) -> Parts:
@@ -172,8 +171,7 @@ def _known(value: float | None) -> float:
 
 def range_table(videos: Sequence[Parts]) -> Table:
     """Where the share is least and where it is most, by model."""
-    models = sorted({video.model for video in videos})
-    rows = [_range(name, [video for video in videos if video.model == name]) for name in models]
+    rows = [_range(name, mine) for name, mine in by_model(videos)]
     return Table(
         name="auxiliary_range",
         title="The share of time that is not the denoiser's, least and most",
@@ -261,8 +259,7 @@ def steps_table(found: Sequence[StepsLadder]) -> Table:
 def powers_table(videos: Sequence[Parts]) -> Table:
     """Mean power of each part, by model, over rows in which all of them are known."""
     known = [video for video in videos if video.rest_wh is not None]
-    models = sorted({video.model for video in known})
-    rows = [_powers(name, [video for video in known if video.model == name]) for name in models]
+    rows = [_powers(name, mine) for name, mine in by_model(known)]
     return Table(
         name="auxiliary_powers",
         title="Mean power of the parts",

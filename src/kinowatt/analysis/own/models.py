@@ -1,7 +1,7 @@
 """The seven models, measured by us, beside the paper's Table 4."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from kinowatt.analysis.own.rows import Group, nearness, work_of
 from kinowatt.analysis.predict import predict
@@ -13,6 +13,20 @@ PAPER_GPU = "h100-sxm"
 NOTHING = "not measured yet"
 PLAIN = ("measured_2026_n", "measured_2026_composed")  # said in words by `measured_2026`
 SETTINGS = {"paper": "as the paper ran", "default": "model card"}
+
+
+class OfModel(Protocol):
+    @property
+    def model(self) -> str: ...
+
+
+Each = TypeVar("Each", bound=OfModel)
+
+
+def by_model(videos: Sequence[Each]) -> list[tuple[str, list[Each]]]:
+    """Each model's name with its videos, by name."""
+    names = sorted({video.model for video in videos})
+    return [(name, [video for video in videos if video.model == name]) for name in names]
 
 
 def model_rows(groups: Sequence[Group]) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from kinowatt.analysis.own.counted import Counted
-from kinowatt.analysis.own.models import described
+from kinowatt.analysis.own.models import by_model, described
 from kinowatt.analysis.tables import Table
 from kinowatt.units import TERA, joules_to_wh, wh_to_joules
 
@@ -108,8 +108,7 @@ def _mean(videos: Sequence[Drawn], value: Callable[[Drawn], float]) -> float:
 
 def sizes_table(videos: Sequence[Drawn]) -> Table:
     """The same by model and by how much one forward computes."""
-    models = sorted({video.model for video in videos})
-    rows = [_sizes(name, [video for video in videos if video.model == name]) for name in models]
+    rows = [_sizes(name, mine) for name, mine in by_model(videos)]
     return Table(
         name="power_sizes",
         title="The same by model and by the size of one forward of the denoiser",

@@ -112,23 +112,9 @@ def compared(rows: Sequence[Prediction], unit: str) -> Any:
 
 def front(rows: Sequence[Mapping[str, Any]]) -> Any:
     """Settings by seconds and by the seconds of video that come out."""
-    traces = [
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "x": [row["latency_s"] for row in rows if row["model"] == model],
-            "y": [row["video_s"] for row in rows if row["model"] == model],
-            "text": [
-                "{height_px} x {width_px} x {frames}, {steps} steps".format(**row)
-                for row in rows
-                if row["model"] == model
-            ],
-            "name": model,
-            "marker": {"size": 11, "color": colour, "symbol": symbol},
-            "hovertemplate": "%{text}: %{x:.3s} s<extra>%{fullData.name}</extra>",
-        }
-        for model, colour, symbol in _styled(rows)
-    ]
+    told = "%{text}: %{x:.3s} s<extra>%{fullData.name}</extra>"
+    words = "{height_px} x {width_px} x {frames}, {steps} steps"
+    traces = list(_scattered(rows, ("latency_s", "video_s"), words, told))
     x = {**GRID, "title": {"text": "seconds to generate"}, "rangemode": "tozero"}
     y = {**GRID, "title": {"text": "seconds of video"}, "rangemode": "tozero"}
     title = "Time against output, none of them beaten by another"
@@ -181,27 +167,32 @@ def agreement(rows: Sequence[Mapping[str, Any]]) -> Any:
         "name": "as predicted",
         "hoverinfo": "skip",
     }
-    traces = [
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "x": [row["predicted_latency_s"] for row in shown if row["model"] == model],
-            "y": [row["latency_s"] for row in shown if row["model"] == model],
-            "text": [
-                f"row {row['id']}: {row['runs']}, {row['steps']} steps"
-                for row in shown
-                if row["model"] == model
-            ],
-            "name": model,
-            "marker": {"size": 11, "color": colour, "symbol": symbol},
-            "hovertemplate": "%{text}: %{y:.3s} s, predicted %{x:.3s} s<extra></extra>",
-        }
-        for model, colour, symbol in _styled(shown)
-    ]
+    told = "%{text}: %{y:.3s} s, predicted %{x:.3s} s<extra></extra>"
+    words = "row {id}: {runs}, {steps} steps"
+    traces = _scattered(shown, ("predicted_latency_s", "latency_s"), words, told)
     x = {**GRID, "title": {"text": "predicted (s, log scale)"}, "type": "log"}
     y = {**GRID, "title": {"text": "measured (s, log scale)"}, "type": "log"}
     title = "Measured against predicted"
     return _figure(title, 420, [line, *traces], xaxis=x, yaxis=y, showlegend=True)
+
+
+def _scattered(
+    rows: Sequence[Mapping[str, Any]], axes: tuple[str, str], words: str, told: str
+) -> Iterator[dict[str, Any]]:
+    """Points of each model; `axes`: what lies along x and y, `words`: of a point, by its row."""
+    for model, colour, symbol in _styled(rows):
+        mine = [row for row in rows if row["model"] == model]
+        x, y = ([row[axis] for row in mine] for axis in axes)
+        yield {
+            "type": "scatter",
+            "mode": "markers",
+            "x": x,
+            "y": y,
+            "text": [words.format(**row) for row in mine],
+            "name": model,
+            "marker": {"size": 11, "color": colour, "symbol": symbol},
+            "hovertemplate": told,
+        }
 
 
 def _styled(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str, str]]:
