@@ -188,8 +188,8 @@ class CodeCarbon(Meter):
         }
 
 
-def _tracker(codecarbon: Any, gpu_index: int | None) -> Any:
-    """A tracker whose slow first task is over."""
+def fresh_tracker(codecarbon: Any, gpu_index: int | None, **more: Any) -> Any:
+    """A tracker with our settings (and `more`) that has not started yet."""
     cls = codecarbon.OfflineEmissionsTracker
     known = {name for base in cls.__mro__[:2] for name in inspect.signature(base).parameters}
     # copies: it appends to the lists that it is given
@@ -201,7 +201,12 @@ def _tracker(codecarbon: Any, gpu_index: int | None) -> Any:
         settings["gpu_ids"] = [gpu_index]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        tracker = cls(**settings)
+        return cls(**settings | more)
+
+
+def _tracker(codecarbon: Any, gpu_index: int | None) -> Any:
+    """A tracker whose slow first task is over."""
+    tracker = fresh_tracker(codecarbon, gpu_index)
     with contextlib.suppress(AttributeError):  # it swallows its errors, and then lacks its parts
         tracker.start_task()
         if tracker.stop_task() is not None:
