@@ -40,7 +40,7 @@ def run(desk: Desk, names: list[str]) -> None:
 @click.command(help=__doc__)
 @click.argument("out", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--only", default=",".join(EXPERIMENTS), help="Letters of experiments, in order.")
-@click.option("--seconds", default=510.0, help="After so many no variant is begun.")
+@click.option("--seconds", default=500.0, help="After so many no variant is begun.")
 @click.option("--device", default="cuda")
 @click.option("--twin", is_flag=True, help="Tiny twins in float32, for a dry run on a CPU.")
 def main(out: Path, only: str, seconds: float, device: str, twin: bool) -> None:

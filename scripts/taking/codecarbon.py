@@ -17,7 +17,7 @@ from kinowatt.lab.request import VideoRequest
 from kinowatt.units import WH_PER_KWH, wh_to_joules
 from taking.desk import Desk, Values
 
-SECONDS = 85.0
+SECONDS = 78.0
 MODEL = "wan2.1-t2v-1.3b"
 SIZE = {"height_px": 480, "width_px": 832, "frames": 33}
 SHORT_S, LONG_S = 5.0, 20.0

@@ -21,6 +21,7 @@ from kinowatt.lab.meters.nvml import NvmlCounter
 from kinowatt.lab.meters.sampler import Sampler, shared, summary
 from kinowatt.lab.pipelines import Built, build, denoiser_of
 from kinowatt.lab.request import BuildOptions, VideoRequest
+from kinowatt.lab.stages import shape_of
 from kinowatt.lab.timeline import Timeline, timeline
 
 Values = dict[str, Any]
@@ -42,6 +43,11 @@ class Inputs:
 
     text: tuple[tuple[Any, tuple[Any, ...], Values], ...]
     denoiser: tuple[tuple[Any, ...], Values]
+
+    @property
+    def shape(self) -> list[int]:
+        """Of the latents that the denoiser gets."""
+        return list(shape_of(*self.denoiser))
 
 
 class _Caught(BaseException):

@@ -7,7 +7,7 @@ import torch
 from kinowatt.lab.pipelines import Built, denoiser_of
 from taking.desk import Desk, Inputs, Pace, Values
 
-SECONDS = 115.0
+SECONDS = 105.0
 NEEDS_S = 5.0
 BUILD_S = 8.0
 TOKENS = (5, 200, 50)
@@ -55,7 +55,11 @@ def _one(desk: Desk, name: str, asked: Values) -> Values:
     )
     module, text_args, text_kwargs = inputs.text[0]
     text = desk.window(lambda: module(*text_args, **text_kwargs), short)
-    return found | {"text_encoder": text, "seen": seen(built, inputs)}
+    return found | {
+        "text_encoder": text,
+        "seen": seen(built, inputs),
+        "denoiser_shape": inputs.shape,
+    }
 
 
 def seen(built: Built, inputs: Inputs) -> Values:

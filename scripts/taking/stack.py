@@ -19,7 +19,7 @@ SIZE = {"height_px": 720, "width_px": 1280, "frames": 81}
 PACE = Pace(window_s=4.7, warm_s=0.0)
 PROFILED = ("default", "as in 2025")
 TWIN_PACE = Pace(window_s=0.05, warm_s=0.0)
-COMPILE_NEEDS_S = 50.0
+COMPILE_NEEDS_S = 55.0
 TOP_KERNELS = 16
 Context = Callable[[], AbstractContextManager[None]]
 
@@ -72,7 +72,15 @@ def variants(denoiser: Any, device: str) -> Iterator[tuple[str, float, Context]]
 def _one(desk: Desk, context: Context, once: Callable[[], Any], profiled: bool) -> Values:
     with context():
         found = desk.window(once, TWIN_PACE if desk.options.twin else PACE)
-        return found | ({"kernels": kernels(once, desk.options.device)} if profiled else {})
+        return found | (_profiled(once, desk.options.device) if profiled else {})
+
+
+def _profiled(once: Callable[[], Any], device: str) -> Values:
+    """The kernels of a forward, or why there are none: its time counts without them."""
+    try:
+        return {"kernels": kernels(once, device)}
+    except Exception as error:  # noqa: BLE001 (a profiler needs rights and libraries of its own)
+        return {"kernels": None, "why_no_kernels": f"{type(error).__name__}: {error}"[:400]}
 
 
 @torch.no_grad()

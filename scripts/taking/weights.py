@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from kinowatt.lab.pipelines import Built, denoiser_of, dtype_of
 from kinowatt.lab.twins import shrunk
 from taking.desk import Desk, Inputs, Values
 
-SECONDS = 105.0
+SECONDS = 95.0
 NEEDS_S = 6.0
 MODELS: tuple[tuple[str, Values], ...] = (
     ("wan2.1-t2v-1.3b", {"height_px": 480, "width_px": 832, "frames": 33}),
@@ -33,12 +34,8 @@ def take(desk: Desk) -> None:
         inputs = desk.inputs(built, desk.request(name, **size))
         for variant, seed, change, zeroed in variants(built):
             about = {"variant": variant, "weight_seed": seed, "size": size}
-            desk.attempt(
-                ("weights", name),
-                about,
-                lambda s=seed, c=change, z=zeroed: _one(desk, built, inputs, (s, c, z)),
-                NEEDS_S,
-            )
+            one = partial(_one, desk, built, inputs, (seed, change, zeroed))
+            desk.attempt(("weights", name), about, one, NEEDS_S)
         reseed(built, built.options.seed)
 
 
@@ -72,7 +69,7 @@ def _one(
         with watched(denoiser) as seen, torch.no_grad():
             denoiser(*args, **kwargs)
         found = desk.window(lambda: denoiser(*args, **kwargs))
-    return found | {"activations": seen}
+    return found | {"activations": seen, "denoiser_shape": inputs.shape}
 
 
 def reseed(built: Built, seed: int) -> None:
