@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from kinowatt.errors import InputError
 from kinowatt.facts.hosts import first_call, pageable
 from kinowatt.facts.operator_tables import operator_table
 from kinowatt.facts.profiles import profile as find_profile
 from kinowatt.facts.profiles import profile_files
+from kinowatt.theory.kernels import law_of_kernel
 from kinowatt.theory.physics import timer_of
 from kinowatt.theory.predict import Scenario, estimate, memory
 from kinowatt.units import GIB, joules_to_wh
@@ -70,13 +72,40 @@ def _effect(scenario: Scenario, kind: str, words: str, prior: float) -> Effect:
     )
 
 
+# What PyTorch's other kernels of attention are called, and how likely each is
+ATTENTION = {
+    "math": ("attention without a fused kernel (math)", -2.5),
+    "flash": ("flash attention instead of cuDNN's", -1.5),
+    "efficient": ("memory-efficient attention instead of cuDNN's", -2.0),
+}
+
+
 @cause("attention")
 def _attention(scenario: Scenario) -> Iterator[Effect]:
-    """Scores written to memory, as PyTorch's `math` backend does."""
+    """Another kernel; `math` writes its scores to memory."""
     if scenario.model.form == "paper" or "attention" in scenario.what_if:
         return  # the published form states no bytes
-    changed = replace(scenario, what_if={**scenario.what_if, "attention": "math"})
-    yield _effect(changed, "attention", "attention without a fused kernel (math)", -2.5)
+    laws = (scenario.profile.physics or {}).get("laws", {})
+    for kernel, (words, prior) in ATTENTION.items():
+        if kernel == "math" or law_of_kernel(kernel) in laws:
+            yield _effect(_with(scenario, "attention", kernel), "attention", words, prior)
+
+
+@cause("compiled")
+def _compiled(scenario: Scenario) -> Iterator[Effect]:
+    """Blocks that torch compiled: the only cause that makes a usual row quicker."""
+    if "compile" in scenario.what_if or scenario.model.form == "paper":
+        return
+    try:
+        yield _effect(
+            _with(scenario, "compile", "blocks"), "compiled", "compiled transformer blocks", -1.5
+        )
+    except InputError:
+        return  # a UNet has no such blocks
+
+
+def _with(scenario: Scenario, key: str, value: str) -> Scenario:
+    return replace(scenario, what_if={**scenario.what_if, key: value})
 
 
 @cause("software")

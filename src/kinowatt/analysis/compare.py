@@ -160,6 +160,9 @@ WHAT_IFS = (
     ("self-attention over a quarter of the tokens", {"window": "0.25"}),
     ("half of the block evaluations reused", {"cache": "0.5"}),
     ("linear layers in FP8", {"linear": "fp8"}),
+    ("compiled transformer blocks", {"compile": "blocks"}),
+    ("flash attention", {"attention": "flash"}),
+    ("memory-efficient attention", {"attention": "efficient"}),
     ("unfused attention", {"attention": "math"}),
 )
 

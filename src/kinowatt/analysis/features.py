@@ -21,6 +21,7 @@ from kinowatt.theory.physics import (
 from kinowatt.theory.power import Balance, Load, balance
 from kinowatt.theory.predict import Scenario
 from kinowatt.theory.recipe import plan
+from kinowatt.theory.transforms import apply
 from kinowatt.theory.workload import FIELDS
 
 Row = Mapping[str, Any]
@@ -30,6 +31,7 @@ TIME_GROUPS = (
 )
 POWER_GROUPS = ("power.compute", "power.convolution", "power.memory")
 GROUPS = (*TIME_GROUPS, *POWER_GROUPS, "gap", "host")
+USUAL_KERNELS = ("default", "none")
 STAGES = ("text_encoder", "denoiser", "vae_decoder")
 
 
@@ -176,7 +178,15 @@ def row_operators(row: Row) -> Any:
     """What the row's pipeline ran, by its workload and the conditions that change it."""
     chosen = row_scenario(row)
     resolved = plan(chosen.model, chosen.workload, chosen.recipe, chosen.tiling)
-    return plan_operators(chosen.model, chosen.workload, resolved, operator_table)
+    operators = plan_operators(chosen.model, chosen.workload, resolved, operator_table)
+    return apply(operators, _kernels(row))
+
+
+def _kernels(row: Row) -> dict[str, str]:
+    """What-ifs that say which kernels a row's pipeline was made to run."""
+    conditions = row["conditions"]
+    made = {"attention": conditions.get("attention_backend"), "compile": conditions.get("compile")}
+    return {key: value for key, value in made.items() if value not in (None, *USUAL_KERNELS)}
 
 
 def row_scenario(row: Row) -> Scenario:

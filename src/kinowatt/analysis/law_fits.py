@@ -7,6 +7,7 @@ from statistics import fmean, geometric_mean
 from typing import Any
 
 from kinowatt.errors import InputError, require_extra
+from kinowatt.theory.kernels import KERNELS, law_of_kernel
 from kinowatt.theory.laws import HALF, WIDEST_FUSED, Anchor, Law, larger_of
 
 Point = Mapping[str, Any]
@@ -14,6 +15,7 @@ Point = Mapping[str, Any]
 SOFT = (0.3, 0.1, 0.05, 0.05)
 DRAWN = 0.02  # pull towards the first guess, for constants of which the points say nothing
 DRAWN_START = 0.3
+DRAWN_LIKE = 1.0  # towards the halves of the law that a law is like
 VARIED = 4.0
 LONG_S = 2e-4
 GRAPHED_BELOW_S = 100e-6  # calls of less are replayed as a graph
@@ -24,8 +26,11 @@ SMALL = 8.0  # a size so much below the usual one is where half the rate is lost
 class Spec:
     """Which points a law is fitted to, and what it may depend on.
 
-    `heads`: least and largest size of a head. `rate_like`: family and dtype that run on the same
-    units of the GPU, for the rate where no point of this law's own is large enough to show it.
+    `heads`: least and largest size of a head. `ragged`: whether keys that do not fill their last
+    tile cost more. `backend`: one kernel of attention, else PyTorch's own choice. `like`: the law
+    whose halves this one keeps to where its points are fewer. `rate_like`: family and dtype that
+    run on the same units of the GPU, for the rate where no point of this law's own is large enough
+    to show it.
     """
 
     family: str
@@ -34,16 +39,19 @@ class Spec:
     halves: tuple[str, ...] = ()
     axes: tuple[str, ...] = ()
     heads: tuple[int, int] | None = None
+    ragged: bool = False
+    backend: str | None = None
+    like: str | None = None
     rate_like: tuple[str, str] | None = None
 
     def takes(self, point: Point) -> bool:
-        """Random data and PyTorch's own choice of kernel; other kernels have ratios of their own."""
+        """Random data, and of the kernels that PyTorch has for attention the one of this law."""
         return (
             point["family"] == self.family
             and (not self.ops or point["op"] in self.ops)
             and (not self.dtypes or point["dtype"] in self.dtypes)
             and point["data"] == "random"
-            and point["backend"] in (None, "default")
+            and point["backend"] in ((self.backend,) if self.backend else (None, "default"))
             and (not self.heads or self.heads[0] <= point["params"]["head"] <= self.heads[1])
         )
 
@@ -60,7 +68,20 @@ SPECS: Mapping[str, Spec] = {
         halves=("q", "kv", "rows"),
         axes=("head", "heads"),
         heads=(1, WIDEST_FUSED),
+        ragged=True,
     ),
+    **{
+        law_of_kernel(kernel): Spec(
+            family="attention",
+            dtypes=HALF,
+            halves=("q", "kv", "rows"),
+            axes=("head",),
+            heads=(1, WIDEST_FUSED),
+            backend=kernel,
+            like="attention",
+        )
+        for kernel in KERNELS
+    },
     "attention.wide": Spec(
         family="attention", dtypes=HALF, halves=("q", "rows"), heads=(WIDEST_FUSED + 1, 4096)
     ),
@@ -110,7 +131,7 @@ def fit_laws(points: Sequence[Point], clock: Callable[[Point], float]) -> dict[s
         samples = [_sample(p, clock(p)) for p in points if spec.takes(p) and paced(p)]
         if samples:
             best = max(_rates(samples) + _rates(_like(spec, points)))
-            found[name] = _fit(_knowable(spec, samples), samples, best)
+            found[name] = _fit(_knowable(spec, samples), samples, best, found.get(spec.like or ""))
     missing = [n for n in ("linear", "attention", "convolution", "pointwise") if n not in found]
     if missing:
         raise InputError(f"the microbench has no points for {', '.join(missing)}: take it again")
@@ -181,9 +202,9 @@ def _knowable(spec: Spec, samples: Sequence[Sample]) -> Spec:
     return spec
 
 
-def _fit(spec: Spec, samples: Sequence[Sample], best: float) -> Law:
+def _fit(spec: Spec, samples: Sequence[Sample], best: float, like: Law | None = None) -> Law:
     """In turns: the law by what all widths share, then what each width shows besides."""
-    first = _first_guess(spec, samples, best)
+    first = _first_guess(spec, samples, best, like)
     values, law = _fit_shared(spec, samples, (), (first, first, SOFT[0]))
     for soft in SOFT[1:]:
         anchors = _anchors(replace(law, anchors=()), spec, samples) if spec.axes else ()
@@ -215,7 +236,9 @@ def _fit_shared(
     worth = np.array([_worth(sample) for sample in samples])
     free = min(len(start), max(1, len(samples) - 1))
     pulls = np.full(len(first), DRAWN)
-    pulls[2 if samples[0].flops else 1] = DRAWN_START  # of a kernel: microseconds, whatever it does
+    start_at = 2 if samples[0].flops else 1
+    pulls[start_at] = DRAWN_START  # of a kernel: microseconds, whatever it does
+    pulls[start_at + 1 :] = DRAWN_LIKE if spec.like else DRAWN
 
     def law(values: Any) -> Law:
         constants = np.exp(np.concatenate([values, first[free:]]))
@@ -231,14 +254,20 @@ def _fit_shared(
     return np.concatenate([best, first[free:]]), law(best)
 
 
-def _first_guess(spec: Spec, samples: Sequence[Sample], best: float) -> Any:
-    """Logarithms of rate or bandwidth first, then start, then halves."""
+def _first_guess(
+    spec: Spec, samples: Sequence[Sample], best: float, like: Law | None = None
+) -> Any:
+    """Logarithms of rate or bandwidth first, then start, halves, and 1 + ragged."""
     import numpy as np
 
     moved = max(s.bytes / s.seconds for s in samples)
-    sizes = [geometric_mean(s.sizes[name] for s in samples) / SMALL for name in spec.halves]
+    known = like.halves if like else {}
+    sizes = [
+        known.get(name) or geometric_mean(s.sizes[name] for s in samples) / SMALL
+        for name in spec.halves
+    ]
     first = [best, 2.5e12] if best else [min(moved, 3e12)]
-    return np.log([*first, 2e-6, *sizes])
+    return np.log([*first, 2e-6, *sizes, *([1.0] if spec.ragged else [])])
 
 
 def _law(spec: Spec, values: Any, samples: Sequence[Sample]) -> Law:
@@ -248,8 +277,9 @@ def _law(spec: Spec, values: Any, samples: Sequence[Sample]) -> Law:
         rate_flops=float(rates[0]) if computes else None,
         bandwidth_bytes_per_s=float(rates[-1]),
         start_s=float(rest[0]),
-        halves=dict(zip(spec.halves, map(float, rest[1:]), strict=True)),
+        halves=dict(zip(spec.halves, map(float, rest[1:]), strict=False)),
         axes=spec.axes,
+        ragged=float(rest[-1]) - 1.0 if spec.ragged else 0.0,
     )
 
 

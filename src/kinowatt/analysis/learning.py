@@ -82,21 +82,8 @@ def _advice(seen: Features, factors: Sequence[Factor]) -> Iterator[str]:
 def like_bench(bench: Bench, rows: Sequence[Row]) -> tuple[list[int], tuple[tuple[int, str], ...]]:
     """Rows of the microbench's GPU and software that may teach, and why the others may not."""
     taken, unlike = [], []
-    known = bench["conditions"]
     for index, row in enumerate(rows):
-        conditions = row["conditions"]
-        reasons = [
-            f"{name} {conditions.get(name)}, the microbench has {known.get(name)}"
-            for name in ("gpu_name", "torch", "cudnn", "power_limit_w")
-            if conditions.get(name) != known.get(name)
-        ]
-        reasons += [
-            f"{name} {conditions.get(name)}"
-            for name, usual in (("compile", "none"), ("offload", "none"), ("twin", False))
-            if conditions.get(name) != usual
-        ]
-        if conditions.get("attention_backend") not in (None, "default"):
-            reasons.append(f"attention {conditions['attention_backend']}")
+        reasons = [*_unlike(bench, row), *_kernels(row)]
         if reasons:
             unlike.append((index, "; ".join(reasons)))
         else:
@@ -104,6 +91,29 @@ def like_bench(bench: Bench, rows: Sequence[Row]) -> tuple[list[int], tuple[tupl
     if rows and not taken:
         raise InputError(f"no row is of the microbench's GPU and software: {unlike[0][1]}")
     return taken, tuple(unlike)
+
+
+def of_other_kernels(bench: Bench, rows: Sequence[Row]) -> list[int]:
+    """Rows of the microbench's GPU and software that differ in their kernels alone."""
+    return [i for i, row in enumerate(rows) if [*_kernels(row)] and not [*_unlike(bench, row)]]
+
+
+def _unlike(bench: Bench, row: Row) -> Iterator[str]:
+    known, conditions = bench["conditions"], row["conditions"]
+    for name in ("gpu_name", "torch", "cudnn", "power_limit_w"):
+        if conditions.get(name) != known.get(name):
+            yield f"{name} {conditions.get(name)}, the microbench has {known.get(name)}"
+    for name, usual in (("offload", "none"), ("twin", False)):
+        if conditions.get(name) != usual:
+            yield f"{name} {conditions.get(name)}"
+
+
+def _kernels(row: Row) -> Iterator[str]:
+    conditions = row["conditions"]
+    if conditions.get("compile") != "none":
+        yield f"compile {conditions.get('compile')}"
+    if conditions.get("attention_backend") not in (None, "default"):
+        yield f"attention {conditions['attention_backend']}"
 
 
 def _profile(bench: Bench, physics: Physics, label: str) -> dict[str, Any]:

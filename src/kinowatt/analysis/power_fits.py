@@ -13,6 +13,7 @@ from typing import Any
 
 from kinowatt.analysis.law_fits import SPECS, Point
 from kinowatt.errors import InputError, require_extra
+from kinowatt.theory.kernels import KERNELS, law_of_kernel
 from kinowatt.theory.physics import ENERGY_SIZE
 from kinowatt.theory.power import PowerLaw, Work
 
@@ -23,6 +24,7 @@ LIKE = {
     "norm.layer_norm.float32": "norm.layer_norm",
     "norm.rms_norm": "norm.layer_norm",
     "norm.rms_norm.float32": "norm.layer_norm",
+    **{law_of_kernel(kernel): "attention" for kernel in KERNELS},
 }
 # Nothing on top of their bytes; a few blocks of threads leave most of a GPU idle
 PLAIN = "pointwise"

@@ -11,7 +11,9 @@ from kinowatt.errors import InputError, unknown_name
 from kinowatt.facts.gpus import gpu as find_gpu
 from kinowatt.facts.models import model as find_model
 from kinowatt.facts.operator_tables import operator_table
+from kinowatt.facts.profiles import GpuProfile
 from kinowatt.facts.profiles import profile as find_profile
+from kinowatt.theory.kernels import KERNELS, law_of_kernel
 from kinowatt.theory.predict import Scenario, memory
 from kinowatt.theory.profile import Reach, beyond, interval, sizes
 from kinowatt.theory.recipe import Effective, notes
@@ -45,16 +47,30 @@ def scenario(model: str, gpu: str = DEFAULT_GPU, **given: Any) -> Scenario:
     offload = _optional("offload", given) or preset.offload
     if offload not in OFFLOADS:
         raise unknown_name("offload", offload, OFFLOADS)
+    profile = find_profile(_optional("profile", given), device, spec.form != "paper")
+    what_if = _mapping(given.get("what_if"))
+    _know_kernel(profile, what_if)
     return Scenario(
         model=spec,
         gpu=device,
-        profile=find_profile(_optional("profile", given), device, spec.form != "paper"),
+        profile=profile,
         workload=make_workload(spec, preset.name, **settings),
         recipe=spec.recipe(_optional("recipe", given), preset),
         tiling=tiling,
         offload=offload,
-        what_if=_mapping(given.get("what_if")),
+        what_if=what_if,
     )
+
+
+def _know_kernel(profile: GpuProfile, what_if: Mapping[str, str]) -> None:
+    """Refuses a kernel of attention that the profile has no law for."""
+    asked = what_if.get("attention")
+    known = [k for k in KERNELS if law_of_kernel(k) in (profile.physics or {}).get("laws", {})]
+    if asked in KERNELS and asked not in known:
+        others = ", ".join(("fused", "math", *known))
+        raise InputError(
+            f"profile {profile.name} knows no attention kernel {asked}; it knows {others}"
+        )
 
 
 def _text(name: str, value: object) -> str:

@@ -1,7 +1,7 @@
 """How long one call of an operator takes: a rate, what small sizes lose of it, and bandwidth.
 
 A law has a handful of constants that mean something and is the same for every model. Seconds grow
-with every size, so that a larger video never costs less.
+with every size, but for one thing that was measured: keys that fill their tiles are faster.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,7 @@ from typing import Any
 
 from kinowatt.errors import FactsError
 from kinowatt.theory.expressions import larger
+from kinowatt.theory.kernels import law_of_kernel
 from kinowatt.theory.operators import ITEM_BYTES, Operator
 
 Number = Any
@@ -22,6 +23,7 @@ WIDEST_FUSED = 256  # elements of a head that cuDNN and flash attention take
 ROUND = 3.0  # how sharply the larger of compute and memory time wins; infinity: a plain maximum
 NEAR = 0.7  # binary logarithm of a ratio of sizes over which what was seen at a shape still counts
 TRUST = 0.6  # weight of the law itself beside the shapes seen
+KEYS_TILE = 128  # keys that a fused attention kernel takes at a time
 SAME = 0.005  # squared distance below which a shape counts as one that was seen
 
 
@@ -40,7 +42,9 @@ class Law:
     `rate_flops` in FLOP/s at the greatest clock (None for work that only moves memory) and
     `bandwidth_bytes_per_s` are those of large sizes; of each size in `halves` the rate loses half
     where the size is that small: rate / (1 + half / size). `axes`: constants of a layer (its
-    widths, never the length of a video) along which `anchors` correct the law.
+    widths, never the length of a video) along which `anchors` correct the law. `ragged`: by what
+    share attention takes longer where its keys do not fill their last tile, since the kernel then
+    masks what is not there.
     """
 
     rate_flops: float | None
@@ -49,6 +53,7 @@ class Law:
     halves: Mapping[str, float] = field(default_factory=dict)
     axes: tuple[str, ...] = ()
     anchors: tuple[Anchor, ...] = ()
+    ragged: float = 0.0
 
     def parts(
         self, sizes: Mapping[str, Number], flops: Number, nbytes: Number
@@ -58,6 +63,8 @@ class Law:
         loss: Number = excess
         for name, half in self.halves.items():
             loss = loss * (1.0 + half / sizes[name])
+        if self.ragged:
+            loss = loss * (1.0 + self.ragged * (sizes["kv"] % KEYS_TILE != 0))
         if self.rate_flops is None:
             return 0.0, nbytes / self.bandwidth_bytes_per_s * loss
         return flops / self.rate_flops * loss, nbytes / self.bandwidth_bytes_per_s * excess
@@ -130,6 +137,9 @@ def _linear(operator: Operator) -> Sequence[str]:
 
 
 def _attention(operator: Operator) -> Sequence[str]:
+    kernel = operator.op.partition(".")[2]
+    if kernel:  # a what-if asks for this one: no other stands in for it
+        return (law_of_kernel(kernel),)
     if not _half(operator):
         return ("attention.float32", "attention")
     # Wider heads fit no fused kernel but one that keeps less of them at hand

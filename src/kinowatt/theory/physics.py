@@ -218,6 +218,7 @@ def _law(raw: Mapping[str, Any]) -> Law:
         halves=raw.get("halves", {}),
         axes=tuple(raw.get("axes", ())),
         anchors=tuple(anchors),
+        ragged=raw.get("ragged", 0.0),
     )
 
 

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from kinowatt.errors import InputError, unknown_name
-from kinowatt.theory.operators import ITEM_BYTES, Operator
+from kinowatt.theory.kernels import KERNELS, compiled_blocks, through_memory, with_kernel
+from kinowatt.theory.operators import Operator
 
 Rewrite = Callable[[Sequence[Operator], str], list[Operator]]
 
@@ -123,16 +124,18 @@ def _window(operators: Sequence[Operator], value: str) -> list[Operator]:
     ]
 
 
-@transform("attention", ("fused", "math"), "attention kernel", "computed: scores go through memory")
+@transform(
+    "attention",
+    ("fused", "math", *KERNELS),
+    "attention kernel",
+    "computed: another kernel's law, or scores that go through memory",
+)
 def _attention_kernel(operators: Sequence[Operator], value: str) -> list[Operator]:
-    """`math` writes the scores, reads and writes them in the softmax, and reads them again."""
-    if value == "fused":
-        return list(operators)
-    found = list(operators)
-    for o in operators:
-        if o.kind == "attention" and o.bytes is not None:
-            scores = o.flops / (4 * o.dims["head"])
-            moved = 4 * scores * ITEM_BYTES[o.dtype]
-            extra = replace(o, kind="softmax", op="softmax", flops=0.0, dims={"row": o.dims["kv"]})
-            found.append(replace(extra, calls=2 * o.calls, bytes=moved))
-    return found
+    if value in KERNELS:
+        return with_kernel(operators, value)
+    return through_memory(operators) if value == "math" else list(operators)
+
+
+@transform("compile", ("blocks",), "compiled transformer blocks", "computed: fused kernels' bytes")
+def _compile(operators: Sequence[Operator], value: str) -> list[Operator]:
+    return compiled_blocks(operators)

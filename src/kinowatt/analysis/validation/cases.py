@@ -22,6 +22,7 @@ from kinowatt.theory.physics import Physics
 IN_SAMPLE, MICROBENCH = "nothing", "all rows"
 LEAVE_CONFIGURATION, LEAVE_MODEL = "configuration", "model"
 LEAVE_FAMILY, LEAVE_SWEEP = "family", "sweep"
+WHAT_IF = "what-if"
 LABELS: Mapping[str, Callable[[Row], Hashable]] = {
     LEAVE_CONFIGURATION: configuration,
     LEAVE_MODEL: model,
@@ -61,10 +62,10 @@ class Case:
 
 def all_cases(seen: Features, physics: Physics) -> list[Case]:
     """Every scheme; those that leave groups out with intervals of their own."""
-    found = _cases(seen, in_sample(seen, physics), IN_SAMPLE)
-    found += _cases(seen, microbench_only(seen, physics), MICROBENCH)
+    found = cases_of(seen, in_sample(seen, physics), IN_SAMPLE)
+    found += cases_of(seen, microbench_only(seen, physics), MICROBENCH)
     for scheme, label in LABELS.items():
-        cases = _cases(seen, left_out(seen, physics, label), scheme, label)
+        cases = cases_of(seen, left_out(seen, physics, label), scheme, label)
         if scheme in (LEAVE_MODEL, LEAVE_FAMILY):
             found += with_nested_intervals(cases, seen, physics, label)
         else:
@@ -72,12 +73,13 @@ def all_cases(seen: Features, physics: Physics) -> list[Case]:
     return found
 
 
-def _cases(
+def cases_of(
     seen: Features,
     found: HeldOut,
     scheme: str,
     label: Callable[[Row], Hashable] = configuration,
 ) -> list[Case]:
+    """Each figure of each row beside its prediction."""
     cases = []
     for index, row in enumerate(seen.rows):
         about = Case(
@@ -154,7 +156,7 @@ def with_nested_intervals(
         mine = list(group)
         inside = [i for i, row in enumerate(seen.rows) if label(row) != mine[0].label]
         rest = seen.only(inside)
-        inner = _cases(rest, left_out(rest, physics, label), mine[0].scheme, label)
+        inner = cases_of(rest, left_out(rest, physics, label), mine[0].scheme, label)
         ends = {(c.quantity, c.regime): _interval(_alike(inner, c)) for c in mine}
         found += [replace(c, interval=ends[c.quantity, c.regime]) for c in mine]
     return found

@@ -9,7 +9,7 @@ from kinowatt.analysis.bench_physics import Bench, physics_of_bench
 from kinowatt.analysis.factors import Factor, fit_factors
 from kinowatt.analysis.features import Features, Row, features
 from kinowatt.analysis.held_out import fit_after_work
-from kinowatt.analysis.learning import FEWEST_MODELS, like_bench
+from kinowatt.analysis.learning import FEWEST_MODELS, like_bench, of_other_kernels
 from kinowatt.analysis.tables import Table
 from kinowatt.analysis.validation.baselines import baselines
 from kinowatt.analysis.validation.cases import (
@@ -23,6 +23,7 @@ from kinowatt.analysis.validation.elsewhere import other_laboratories, paper_els
 from kinowatt.analysis.validation.memory import memory_cases
 from kinowatt.analysis.validation.score import PCT, Score, score
 from kinowatt.analysis.validation.targets import DENOISER, Verdict, judged
+from kinowatt.analysis.validation.what_if import what_if_cases, what_if_table
 from kinowatt.errors import InputError
 
 COLUMNS = (
@@ -58,7 +59,9 @@ def validate(bench: Bench, rows: Sequence[Row]) -> Validation:
         )
     physics = physics_of_bench(bench)
     seen = features([rows[i] for i in taken], physics)
+    changed = features([rows[i] for i in of_other_kernels(bench, rows)], physics)
     cases = all_cases(seen, physics)
+    cases += what_if_cases(seen, cases, changed, physics)
     memory = memory_cases(seen.rows)
     scored = score(memory)
     if scored is None:
@@ -69,6 +72,7 @@ def validate(bench: Bench, rows: Sequence[Row]) -> Validation:
         _by_model(cases),
         _against(cases, seen),
         _worst(cases, seen),
+        what_if_table(cases, (*seen.rows, *changed.rows)),
         _memory(memory),
         paper_elsewhere(physics, fit_after_work(seen.rows)),
         other_laboratories(),
