@@ -1,0 +1,19 @@
+"""Pages of experiments: what measured rows say of one question, each with a picture."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kinowatt.analysis.own.counted import counted
+from kinowatt.analysis.own.models import PAPER_GPU
+from kinowatt.analysis.own.rows import OwnRow, as_shipped
+from kinowatt.report.experiments.auxiliary import auxiliary
+from kinowatt.report.experiments.pages import Experiment
+from kinowatt.report.experiments.power import power
+
+__all__ = ["Experiment", "experiments"]
+
+
+def experiments(rows: Sequence[OwnRow], bench: Mapping[str, Any]) -> list[Experiment]:
+    """All that need no GPU. `bench`: the microbench of the same GPU, as a mapping."""
+    usable = counted(as_shipped(rows, PAPER_GPU))
+    return [power(usable, bench), auxiliary(usable)]
