@@ -70,7 +70,9 @@ def not_taken(lines: Iterable[Line]) -> list[str]:
     for line in lines:
         why = line.get("error") or line.get("skipped")
         if why is not None:
-            name = line["variant"] if line["model"] is None else f"{line['model']} {line['variant']}"
+            name = (
+                line["variant"] if line["model"] is None else f"{line['model']} {line['variant']}"
+            )
             found.append(f"{name} ({'failed' if 'error' in line else 'skipped'}: {why})")
     return found
 

@@ -3,12 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from kinowatt.analysis.own.auxiliary import parts
 from kinowatt.analysis.own.counted import counted
+from kinowatt.analysis.own.lines import committed_lines
 from kinowatt.analysis.own.models import PAPER_GPU
 from kinowatt.analysis.own.rows import OwnRow, as_shipped
 from kinowatt.report.experiments.auxiliary import auxiliary
 from kinowatt.report.experiments.pages import Experiment
 from kinowatt.report.experiments.power import power
+from kinowatt.report.experiments.stack import stack
 
 __all__ = ["Experiment", "experiments"]
 
@@ -16,4 +19,9 @@ __all__ = ["Experiment", "experiments"]
 def experiments(rows: Sequence[OwnRow], bench: Mapping[str, Any]) -> list[Experiment]:
     """All that need no GPU. `bench`: the microbench of the same GPU, as a mapping."""
     usable = counted(as_shipped(rows, PAPER_GPU))
-    return [power(usable, bench), auxiliary(usable)]
+    videos = parts(usable)
+    return [
+        power(usable, bench),
+        auxiliary(videos),
+        stack(committed_lines("stack"), rows, videos),
+    ]

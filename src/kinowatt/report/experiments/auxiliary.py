@@ -1,7 +1,7 @@
 """The auxiliary share: the page and its picture."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from kinowatt.analysis.own.auxiliary import (
@@ -9,14 +9,12 @@ from kinowatt.analysis.own.auxiliary import (
     Parts,
     models_table,
     nearest_to_cards,
-    parts,
     powers_table,
     range_table,
     steps_ladders,
     steps_table,
 )
-from kinowatt.analysis.own.counted import Counted
-from kinowatt.report.experiments.pages import MADE, SHADES, Experiment, page, prose, section
+from kinowatt.report.experiments.pages import MADE, SHADES, Experiment, page, prose, ranged, section
 from kinowatt.report.style import COLOURS, plotting
 
 LONG_S = 5.0  # of a video that no start or stop rules
@@ -37,9 +35,8 @@ LABELS = {
 }
 
 
-def auxiliary(rows: Sequence[Counted]) -> Experiment:
-    pieces = parts(rows)
-    return Experiment(name="auxiliary", text=text(pieces), draw=lambda: draw(pieces))
+def auxiliary(videos: Sequence[Parts]) -> Experiment:
+    return Experiment(name="auxiliary", text=text(videos), draw=lambda: draw(videos))
 
 
 def text(videos: Sequence[Parts]) -> str:
@@ -71,7 +68,7 @@ def text(videos: Sequence[Parts]) -> str:
 def _idle(videos: Sequence[Parts]) -> str:
     idles = [video.idle_pct for video in videos if video.idle_pct is not None]
     return f"""In {len(idles)} rows the idle GPU was metered before the video. Over the video's seconds
-it comes to {_range_of(idles)} of the energy: what one pays for a GPU that is powered up, whatever it
+it comes to {ranged(idles)} of the energy: what one pays for a GPU that is powered up, whatever it
 does. A video is charged with it only while it runs; between videos the same watts go on, and no figure
 here has them."""
 
@@ -98,18 +95,13 @@ def _found(videos: Sequence[Parts], nearest: Sequence[Parts]) -> str:
     cooler = [ratio for video in videos if (ratio := video.rest_over_denoiser) is not None]
     return f"""**Found.** Near the settings of their cards, {len(nearest) - len(large)} of
 {len(nearest)} models spend at most {SMALL_PCT:.0f}% of their time outside the denoiser, the others
-{_range_of(large)}. Over all rows it is more than {SMALL_PCT:.0f}% in {over} of {len(videos)}, and
+{ranged(large)}. Over all rows it is more than {SMALL_PCT:.0f}% in {over} of {len(videos)}, and
 {most.auxiliary_pct:.0f}% in the extreme ({most.model}, {most.setting}). So it is negligible with many
 steps and large models; with few steps, and so for distilled models, it is not. The decoder is the
 largest part of it in {first["vae_decoder"]} rows, the host in {first["host"]}, the text encoder in
 {first["text_encoder"]}, and in no video longer than {LONG_S:.0f} s does that one take more than
 {text:.1f}%. Of the GPU's energy the share is smaller than of the time: during text encoder and host
-the GPU draws {_range_of(100 * ratio for ratio in cooler)} of the denoiser's power."""
-
-
-def _range_of(values: Iterable[float]) -> str:
-    found = list(values)
-    return f"{min(found):.0f} to {max(found):.0f}%"
+the GPU draws {ranged(100 * ratio for ratio in cooler)} of the denoiser's power."""
 
 
 def draw(videos: Sequence[Parts]) -> Any:

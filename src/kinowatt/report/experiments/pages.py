@@ -1,6 +1,6 @@
 """What all pages of experiments are made with: the page, its prose, its tables."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from textwrap import fill
 from typing import Any
@@ -73,7 +73,34 @@ def prose(text: str) -> str:
     return fill(" ".join(text.split()), WIDTH, break_on_hyphens=False, break_long_words=False)
 
 
+def bullets(*texts: str) -> str:
+    """A list of points, each as lines of one length."""
+    return "\n".join(
+        fill(
+            " ".join(text.split()),
+            WIDTH,
+            initial_indent="- ",
+            subsequent_indent="  ",
+            break_on_hyphens=False,
+            break_long_words=False,
+        )
+        for text in texts
+        if text
+    )
+
+
+def good_for(*texts: str) -> str:
+    """The last section of a page."""
+    return "## What this is, and is not good for\n\n" + bullets(*texts)
+
+
 def listed(values: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     *before, last = values
     return f"{', '.join(before)} and {last}" if before else last
+
+
+def ranged(percents: Iterable[float]) -> str:
+    """`6 to 49%`."""
+    found = list(percents)
+    return f"{min(found):.0f} to {max(found):.0f}%"
