@@ -81,12 +81,13 @@ def test_a_variant_without_a_result_is_told_with_its_reason() -> None:
     left = not_taken(
         [
             {"model": "m", "variant": "a", "skipped": "0 s left"},
+            {"model": "m", "variant": "e", "skipped": "0 s left"},
             {"model": "m", "variant": "b", "error": "RuntimeError: no"},
             {"model": None, "variant": "c", "error": "E"},
             {"model": "m", "variant": "d", "forward_s": 1.0},
         ]
     )
-    assert left == ["m a (skipped: 0 s left)", "m b (failed: RuntimeError: no)", "c (failed: E)"]
+    assert left == ["m a, e (skipped: 0 s left)", "m b (failed: RuntimeError: no)", "c (failed: E)"]
     assert not_taken(committed_lines("stack")) == [
         "wan2.1-t2v-1.3b compiled blocks (skipped: 45 s left of 55 s needed)"
     ]

@@ -65,16 +65,17 @@ def change_pct(value: float, before: float) -> float:
 
 
 def not_taken(lines: Iterable[Line]) -> list[str]:
-    """Variants of which there is no result, with the reason that their line has."""
-    found = []
+    """Variants of which there is no result, by model and by the reason that their lines have."""
+    found: dict[tuple[str, str], list[str]] = {}
     for line in lines:
-        why = line.get("error") or line.get("skipped")
-        if why is not None:
-            name = (
-                line["variant"] if line["model"] is None else f"{line['model']} {line['variant']}"
-            )
-            found.append(f"{name} ({'failed' if 'error' in line else 'skipped'}: {why})")
-    return found
+        for why in ("error", "skipped"):
+            if why in line:
+                reason = f"{'failed' if why == 'error' else why}: {line[why]}"
+                found.setdefault((line["model"] or "", reason), []).append(line["variant"])
+    return [
+        f"{model} {', '.join(variants)} ({reason})".lstrip()
+        for (model, reason), variants in found.items()
+    ]
 
 
 def machines(lines: Iterable[Line]) -> int:

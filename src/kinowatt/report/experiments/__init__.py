@@ -12,6 +12,7 @@ from kinowatt.report.experiments.auxiliary import auxiliary
 from kinowatt.report.experiments.pages import Experiment
 from kinowatt.report.experiments.power import power
 from kinowatt.report.experiments.stack import stack
+from kinowatt.report.experiments.weights import weights
 
 __all__ = ["Experiment", "experiments"]
 
@@ -23,5 +24,6 @@ def experiments(rows: Sequence[OwnRow], bench: Mapping[str, Any]) -> list[Experi
     return [
         power(usable, bench),
         auxiliary(videos),
+        weights(committed_lines("weights"), rows),
         stack(committed_lines("stack"), rows, videos),
     ]
