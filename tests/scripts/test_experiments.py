@@ -62,3 +62,14 @@ def test_the_picture_of_weights_shows_every_variant_and_laboratory(drawn) -> Non
     assert [bar.get_height() for bar in powers.patches[:3]] == pytest.approx(
         [677.7, 619.7, 665.6], abs=0.1
     )
+
+
+def test_the_picture_of_codecarbon_shows_every_tracker(found, drawn) -> None:
+    differences, calls, watts = drawn("codecarbon")
+    shown = sum(len(each.get_offsets()) for each in differences.collections)
+    assert f"over {shown} trackers" in found["codecarbon"].text.replace("\n", " ")
+    low, high = differences.get_xlim()
+    offsets = [x for each in differences.collections for x, _ in each.get_offsets()]
+    assert low < min(offsets) and max(offsets) < high
+    assert [len(each.get_offsets()) for each in calls.collections] == [2, 5]
+    assert len(watts.patches) == 2 * (2 + 7)

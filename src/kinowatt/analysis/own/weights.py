@@ -76,7 +76,7 @@ def noise_pct(models: Sequence[Varied]) -> float:
 
 def variants_table(lines: Sequence[Line]) -> Table:
     """Time, power and what the middle block gave, by variant."""
-    given = {(line["model"], line["variant"]): line.get("activations") for line in lines}
+    given = {(line["model"], line["variant"]): line.get("activations", {}) for line in lines}
     rows = [
         _row(model, each, given[model.model, each.variant]["middle"])
         for model in reversed(varied(lines))

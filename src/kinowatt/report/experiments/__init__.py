@@ -9,6 +9,7 @@ from kinowatt.analysis.own.lines import committed_lines
 from kinowatt.analysis.own.models import PAPER_GPU
 from kinowatt.analysis.own.rows import OwnRow, as_shipped
 from kinowatt.report.experiments.auxiliary import auxiliary
+from kinowatt.report.experiments.codecarbon import codecarbon
 from kinowatt.report.experiments.pages import Experiment
 from kinowatt.report.experiments.power import power
 from kinowatt.report.experiments.stack import stack
@@ -24,6 +25,7 @@ def experiments(rows: Sequence[OwnRow], bench: Mapping[str, Any]) -> list[Experi
     return [
         power(usable, bench),
         auxiliary(videos),
+        codecarbon(committed_lines("codecarbon")),
         weights(committed_lines("weights"), rows),
         stack(committed_lines("stack"), rows, videos),
     ]
