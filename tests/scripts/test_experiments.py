@@ -70,6 +70,13 @@ def test_the_picture_of_codecarbon_shows_every_tracker(found, drawn) -> None:
     assert f"over {shown} trackers" in found["codecarbon"].text.replace("\n", " ")
     low, high = differences.get_xlim()
     offsets = [x for each in differences.collections for x, _ in each.get_offsets()]
-    assert low < min(offsets) and max(offsets) < high
+    assert low < min(offsets)
+    assert max(offsets) < high
     assert [len(each.get_offsets()) for each in calls.collections] == [2, 5]
     assert len(watts.patches) == 2 * (2 + 7)
+
+
+def test_the_picture_of_prompts_shows_every_length_and_the_papers_models(drawn) -> None:
+    lengths, papers = drawn("prompts")
+    assert [len(each.lines[0].get_xdata()) for each in lengths.containers] == [3, 2]
+    assert len(papers.patches) == 7

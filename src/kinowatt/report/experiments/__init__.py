@@ -12,6 +12,7 @@ from kinowatt.report.experiments.auxiliary import auxiliary
 from kinowatt.report.experiments.codecarbon import codecarbon
 from kinowatt.report.experiments.pages import Experiment
 from kinowatt.report.experiments.power import power
+from kinowatt.report.experiments.prompts import prompts
 from kinowatt.report.experiments.stack import stack
 from kinowatt.report.experiments.weights import weights
 
@@ -26,6 +27,7 @@ def experiments(rows: Sequence[OwnRow], bench: Mapping[str, Any]) -> list[Experi
         power(usable, bench),
         auxiliary(videos),
         codecarbon(committed_lines("codecarbon")),
+        prompts(committed_lines("prompts")),
         weights(committed_lines("weights"), rows),
         stack(committed_lines("stack"), rows, videos),
     ]

@@ -66,7 +66,7 @@ def _found(lines: Sequence[Line], found: Sequence[Tracked], spent: Cost) -> str:
     )
     return f"""**Found.** They agree: over {len(found)} trackers with {len(settings)} settings, in
 windows of {min(seconds):.0f} to {max(seconds):.0f} s, CodeCarbon's GPU energy is
-{min(differences):+.2f} to {max(differences):+.2f}% of the counter's off, over the same window
+{min(differences):+.2f} to {max(differences):+.2f}% off the counter's over the same window
 ({fmean(differences):+.2f}% on average). Interval and mode do not matter for the GPU, since CodeCarbon
 {_version(lines)} reads the same counter at start and stop. To it the tool adds CPU and memory, which
 nothing on this machine measures: {machine:.1f}% of the GPU's energy in `machine` mode and
