@@ -80,3 +80,11 @@ def test_the_picture_of_prompts_shows_every_length_and_the_papers_models(drawn) 
     lengths, papers = drawn("prompts")
     assert [len(each.lines[0].get_xdata()) for each in lengths.containers] == [3, 2]
     assert len(papers.patches) == 7
+
+
+def test_the_picture_of_traces_shows_every_component(drawn) -> None:
+    for ax in drawn("traces"):
+        assert len(ax.patches) == 19
+        low, high = ax.get_xlim()
+        assert low < min(bar.get_width() for bar in ax.patches)
+        assert max(bar.get_width() for bar in ax.patches) < high

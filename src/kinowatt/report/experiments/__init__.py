@@ -14,6 +14,7 @@ from kinowatt.report.experiments.pages import Experiment
 from kinowatt.report.experiments.power import power
 from kinowatt.report.experiments.prompts import prompts
 from kinowatt.report.experiments.stack import stack
+from kinowatt.report.experiments.traces import traces
 from kinowatt.report.experiments.weights import weights
 
 __all__ = ["Experiment", "experiments"]
@@ -28,6 +29,7 @@ def experiments(rows: Sequence[OwnRow], bench: Mapping[str, Any]) -> list[Experi
         auxiliary(videos),
         codecarbon(committed_lines("codecarbon")),
         prompts(committed_lines("prompts")),
+        traces(committed_lines("traces")),
         weights(committed_lines("weights"), rows),
         stack(committed_lines("stack"), rows, videos),
     ]

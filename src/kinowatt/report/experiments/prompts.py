@@ -72,12 +72,13 @@ def _found(found: Sequence[Prompted], papers: Table) -> str:
     mine = dict(by_model(found))[mochi]
     work = change_pct(mine[-1].flops, mine[0].flops)
     scatter = [row["sd_of_time_pct"] for row in papers.rows]
-    return f"""**Found.** Not measurably. {wan} pads to {dict(by_model(found))[wan][0].encoded} tokens whatever is
-asked: a forward differs by at most {abs(wan_pct):.2f}% between lengths. {mochi} looks at valid tokens
-only, and its counted work grows by {work:.1f}% from {mine[0].tokens} to {mine[-1].tokens} tokens; its
-forward takes {mochi_pct:+.1f}%, so that even there the difference is below what scatters. The paper's
-own times, of up to {max(row["prompts"] for row in papers.rows)} prompts a model, scatter by
-{min(scatter):.2f} to {max(scatter):.2f}% between prompts. In time, the paper's
+    padded = dict(by_model(found))[wan][0].encoded
+    return f"""**Found.** Not measurably. {wan} pads to {padded} tokens whatever is asked: a forward
+differs by at most {abs(wan_pct):.2f}% between lengths. {mochi} looks at valid tokens only, and its
+counted work grows by {work:.1f}% from {mine[0].tokens} to {mine[-1].tokens} tokens; its forward takes
+{mochi_pct:+.1f}%, so that even there the difference is below what scatters. The paper's own times, of up
+to {max(row["prompts"] for row in papers.rows)} prompts a model, scatter by {min(scatter):.2f} to
+{max(scatter):.2f}% between prompts. In time, the paper's
 claim holds."""
 
 
