@@ -7,11 +7,11 @@ from typing import Any
 
 from kinowatt.analysis.own.lines import Forward, Line, change_pct, forwards
 from kinowatt.analysis.own.models import PAPER_GPU, by_model, matching
-from kinowatt.analysis.own.rows import OwnRow, as_shipped, grouped
+from kinowatt.analysis.own.rows import Group, OwnRow, as_shipped, grouped
 from kinowatt.analysis.predict import predict
 from kinowatt.analysis.tables import Table
 from kinowatt.facts.data import data_path
-from kinowatt.facts.loading import number, read_csv
+from kinowatt.facts.loading import Row, number, read_csv
 from kinowatt.units import MS_PER_S, wh_to_joules
 
 # Weights of one kind: only the random numbers are others, or nothing is
@@ -130,33 +130,8 @@ def all_finite(lines: Iterable[Line]) -> bool:
 def laboratories_table(rows: Sequence[OwnRow]) -> Table:
     """Published figures on real weights beside ours of the same video on random ones."""
     groups = grouped(as_shipped(rows, PAPER_GPU))
-    found = []
-    for raw in read_csv(data_path("paper/other_labs.csv"), ("model", "gpu", "latency_s")):
-        if raw["gpu"] != PAPER_GPU:
-            continue
-        asked = {
-            name: int(number(raw, name, raw.where))
-            for name in ("height_px", "width_px", "frames", "steps")
-        }
-        latency_s, wh = (number(raw, name, raw.where) for name in ("latency_s", "gpu_energy_wh"))
-        group = matching(groups, predict(raw["model"], PAPER_GPU, recipe="single", **asked))
-        ours_s = group.latency_s.mean if group else None
-        energy = group.gpu_wh if group else None
-        size = "×".join(str(asked[name]) for name in ("height_px", "width_px", "frames"))
-        found.append(
-            {
-                "model": raw["model"],
-                "video": f"{size}, {asked['steps']} steps",
-                "real_weights_s": latency_s,
-                "real_weights_wh": wh,
-                "real_weights_w": wh_to_joules(wh) / latency_s,
-                "random_weights_s": ours_s,
-                "random_weights_wh": energy.mean if energy else None,
-                "random_weights_w": wh_to_joules(energy.mean) / ours_s
-                if energy and ours_s
-                else None,
-            }
-        )
+    given = read_csv(data_path("paper/other_labs.csv"), ("model", "gpu", "latency_s"))
+    found = [_laboratory(raw, groups) for raw in given if raw["gpu"] == PAPER_GPU]
     return Table(
         name="weights_laboratories",
         title="Another laboratory's figures on real weights",
@@ -167,3 +142,23 @@ def laboratories_table(rows: Sequence[OwnRow]) -> Table:
             " machines (`data/paper/other_labs.csv`). Random weights: measured by us.",
         ),
     )
+
+
+def _laboratory(raw: Row, groups: Sequence[Group]) -> dict[str, Any]:
+    names = ("height_px", "width_px", "frames", "steps")
+    asked = {name: int(number(raw, name, raw.where)) for name in names}
+    latency_s, wh = (number(raw, name, raw.where) for name in ("latency_s", "gpu_energy_wh"))
+    group = matching(groups, predict(raw["model"], PAPER_GPU, recipe="single", **asked))
+    ours_s = group.latency_s.mean if group else None
+    energy = group.gpu_wh if group else None
+    size = "×".join(str(asked[name]) for name in names[:3])
+    return {
+        "model": raw["model"],
+        "video": f"{size}, {asked['steps']} steps",
+        "real_weights_s": latency_s,
+        "real_weights_wh": wh,
+        "real_weights_w": wh_to_joules(wh) / latency_s,
+        "random_weights_s": ours_s,
+        "random_weights_wh": energy.mean if energy else None,
+        "random_weights_w": wh_to_joules(energy.mean) / ours_s if energy and ours_s else None,
+    }

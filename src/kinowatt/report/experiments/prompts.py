@@ -71,14 +71,15 @@ def _found(found: Sequence[Prompted], papers: Table) -> str:
     wan_pct, mochi_pct = far[wan], far[mochi]
     mine = dict(by_model(found))[mochi]
     work = change_pct(mine[-1].flops, mine[0].flops)
+    most = max(row["prompts"] for row in papers.rows)
     scatter = [row["sd_of_time_pct"] for row in papers.rows]
     padded = dict(by_model(found))[wan][0].encoded
     return f"""**Found.** Not measurably. {wan} pads to {padded} tokens whatever is asked: a forward
 differs by at most {abs(wan_pct):.2f}% between lengths. {mochi} looks at valid tokens only, and its
 counted work grows by {work:.1f}% from {mine[0].tokens} to {mine[-1].tokens} tokens; its forward takes
-{mochi_pct:+.1f}%, so that even there the difference is below what scatters. The paper's own times, of up
-to {max(row["prompts"] for row in papers.rows)} prompts a model, scatter by {min(scatter):.2f} to
-{max(scatter):.2f}% between prompts. In time, the paper's
+{mochi_pct:+.1f}%, so that even there the difference is below what scatters. The paper's own times,
+of up to {most} prompts a model, scatter by {min(scatter):.2f} to {max(scatter):.2f}% between prompts.
+In time, the paper's
 claim holds."""
 
 

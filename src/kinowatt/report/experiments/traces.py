@@ -84,10 +84,10 @@ def _why(found: Sequence[Traced]) -> str:
         if each["op"] == "cat"
     )
     return f"""Mochi's difference is one of size, not of version: diffusers splits a convolution whose
-input exceeds 2 GiB and joins the pieces again, {format_bytes(extra)} of copies at this size. The shipped
-table was traced at small sizes, where nothing is split, and the versions that it was traced with split
-at this size all the same (a test has both). So the table
-counts {-_missing_pct(mochi):.0f}% too few bytes for this decoder at its default size."""
+input exceeds 2 GiB and joins the pieces again, {format_bytes(extra)} of copies at this size. The
+shipped table was traced at small sizes, where nothing is split, and the versions that it was traced
+with split at this size all the same (a test has both). So the table counts
+{-_missing_pct(mochi):.0f}% too few bytes for this decoder at its default size."""
 
 
 def _missing_pct(each: Traced) -> float:
