@@ -153,5 +153,5 @@ def _powers(ax: Any, others: Table) -> None:
     )
     ax.set(ylabel="mean GPU power (W)", ylim=(0, 900))
     ax.set_title("Whole videos", loc="left")
-    ax.legend(fontsize=8, loc="upper right", ncols=2)
+    ax.legend(fontsize=8, loc="upper right")
     ax.grid(False, axis="x")
