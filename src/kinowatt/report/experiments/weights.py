@@ -64,8 +64,8 @@ def _found(models: Sequence[Varied]) -> str:
     less = listed([f"{100 - 100 * each.joules / m.usual_j:.0f}%" for m, each in zeros])
     first, changed = models[0], {model.model: model.changed(noise) for model in models}
     same = [e for e in first.found if e.variant not in ALIKE and e not in changed[first.model]]
-    return f"""**Found.** Zeros matter much, values far from unit scale a little. With all weights zero a
-forward draws {draws}, takes {faster} less time (nothing holds the clock down) and {less} less energy
+    return f"""**Found.** Zeros matter much, values far from unit scale a little. With all weights zero
+a forward draws {draws}, takes {faster} less time (nothing holds the clock down) and {less} less energy
 ({listed([model.model for model in models])}): never measure with zeros. Other seeds and the same
 weights again scatter by {noise:.1f}%; within that, for {first.model}, are
 {listed([each.variant for each in same])}. Beyond it: {_beyond(models, noise)}. So
