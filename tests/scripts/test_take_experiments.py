@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 pytest.importorskip("codecarbon")
 
+from kinowatt.analysis.own.lines import committed_lines  # noqa: E402
 from kinowatt.lab.meters.sampler import shared  # noqa: E402
 from kinowatt.lab.request import BuildOptions  # noqa: E402
 from take_experiments import EXPERIMENTS, TWIN_PACE, run  # noqa: E402
@@ -86,3 +87,13 @@ def test_parts_of_other_versions_compute_the_same(desk) -> None:
         with parts.rotation_in(denoiser, torch.bfloat16):
             assert not torch.equal(denoiser(*args, **kwargs)[0], expected)
         assert torch.equal(denoiser(*args, **kwargs)[0], expected)
+
+
+def test_mochis_decoder_splits_by_size_whatever_the_version() -> None:
+    """What `docs/experiments/traces.md` says: the same pieces here as on the measuring machine."""
+    lines = committed_lines("traces")
+    (taken,) = (line for line in lines if line["variant"] == "mochi-vae.bfloat16")
+    job = (taken["model"], taken["variant"], taken["role"])
+    assert traces.compared((*job, taken["point"]))["differences"] == taken["differences"]
+    small = taken["point"] | {"h": 16, "w": 16}
+    assert traces.compared((*job, small))["differences"] == []
