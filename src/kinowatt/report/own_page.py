@@ -66,7 +66,8 @@ def _how(row: Row) -> str:
 def _settings(row: Row) -> str:
     kernels = f"attention {row['attention']}, offload {row['offload']}"
     settings = f"{row['recipe']}; {kernels}, tiling {cell(row['tiling'])}"
-    return f"{row['workload']}; {settings}: {row['measured_2026']}"
+    blocks = "" if row["compiled"] in (None, "none") else f", compiled {row['compiled']}"
+    return f"{row['workload']}; {settings}{blocks}: {row['measured_2026']}"
 
 
 COLUMNS: Mapping[str, Sequence[Column]] = {

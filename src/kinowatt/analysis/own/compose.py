@@ -37,7 +37,7 @@ def own(rows: Sequence[OwnRow]) -> Own:
         series=series,
         ladders=tuple(found),
         tables=(
-            models_table(models),
+            models_table(models, groups),
             sweeps_table(list(series.values())),
             steps_table(found),
             cost_table(rows),
@@ -71,10 +71,11 @@ def _row(group: Group | None) -> dict[str, Any]:
     values = (
         first.row["model"],
         first.row["recipe"],
-        described(first.row["workload"]),
+        _in_full(first.row["workload"]),
         first.conditions.get("attention_backend"),
         first.conditions.get("offload"),
         first.conditions.get("tiling"),
+        first.conditions.get("compile"),
         first.conditions.get("torch"),
         group.latency_s.mean,
         group.latency_s.sd,
@@ -87,9 +88,16 @@ def _row(group: Group | None) -> dict[str, Any]:
     return dict(zip(_columns(), values, strict=True))
 
 
+def _in_full(workload: Mapping[str, Any]) -> str:
+    """With what tells what-ifs apart: guidance, and videos at once where there are several."""
+    batch = workload["batch_size"]
+    more = f", {batch} videos at once" if batch > 1 else ""
+    return f"{described(workload)}, guidance {workload['guidance_scale']:g}{more}"
+
+
 def _columns() -> tuple[str, ...]:
     return (
-        *("model", "recipe", "workload", "attention", "offload", "tiling", "torch"),
+        *("model", "recipe", "workload", "attention", "offload", "tiling", "compiled", "torch"),
         *("latency_s", "latency_sd_s", "gpu_wh", "gpu_sd_wh", "power_w"),
         *("weights", "measured_2026"),
     )

@@ -10,6 +10,8 @@ from typing import Any
 WORK = ("height_px", "width_px", "frames", "tokens", "forward_passes", "sequences_per_pass")
 # A rule of composing that `sampled` no longer follows; data/README.md says which one
 OLD_RULE = "-finish-once"
+# A pipeline as it comes: other kernels are what-ifs, which stand beside nothing of the paper
+AS_IT_COMES = {"attention_backend": "default", "compile": "none"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -146,6 +148,12 @@ def left_out(row: OwnRow) -> str | None:
     return None
 
 
+def as_it_comes(group: Group) -> bool:
+    """Whether a pipeline ran with its own kernels, nothing compiled: not as a what-if."""
+    conditions = group.first.conditions
+    return all(conditions.get(name) == value for name, value in AS_IT_COMES.items())
+
+
 def stack_of(group: Group) -> str:
     """All conditions but the workload and how it was timed: what a curve must have in common."""
     own = ("workload.", "protocol", "composed")
@@ -158,13 +166,12 @@ def stack_of(group: Group) -> str:
 def nearness(group: Group, asked: Mapping[str, Any], gpu: str) -> tuple[Any, ...]:
     """How near to the paper's conditions: the largest stands beside its number.
 
-    The paper's GPU, kernels as the pipeline has them, the prompt's length, offload and tiling as
-    asked for; then whole videos before composed ones, more repeats, the latest.
+    The paper's GPU, the prompt's length, offload and tiling as asked for; then whole videos before
+    composed ones, more repeats, the latest.
     """
     first, conditions = group.first, group.first.conditions
     return (
         first.row["gpu"] == gpu,
-        conditions.get("attention_backend") == "default" and conditions.get("compile") == "none",
         first.row["workload"]["prompt_tokens"] == asked["prompt_tokens"],
         sum(conditions.get(name) == asked[name] for name in ("offload", "tiling")),
         not first.composed,
@@ -175,7 +182,7 @@ def nearness(group: Group, asked: Mapping[str, Any], gpu: str) -> tuple[Any, ...
 
 def as_shipped(rows: Iterable[OwnRow], gpu: str) -> list[OwnRow]:
     """Rows of one GPU that ran as the pipeline comes: its own kernels, nothing compiled or moved."""
-    usual = {"attention_backend": "default", "compile": "none", "offload": "none"}
+    usual = {**AS_IT_COMES, "offload": "none"}
     return [
         row
         for row in rows
