@@ -13,7 +13,9 @@ PAPER_GPU = "h100-sxm"
 NOTHING = "not measured yet"
 # Said in words by `measured_2026`
 PLAIN = ("measured_2026_n", "measured_2026_composed", "measured_2026_repeats")
-SETTINGS = {"paper": "as the paper ran", "default": "model card"}
+CARD = "model card"
+SETTINGS = {"paper": "as the paper ran", "default": CARD}
+AGAIN = "again"  # the same workload by another protocol, or with other tiling or offload
 
 
 class OfModel(Protocol):
@@ -31,31 +33,40 @@ def by_model(videos: Sequence[Each]) -> list[tuple[str, list[Each]]]:
 
 
 def model_rows(groups: Sequence[Group]) -> list[dict[str, Any]]:
-    """Each model as the paper ran it and, where that is something else, at its card's settings.
+    """Each model as the paper ran it and, where those are other rows, at its card's settings.
 
-    Something else: another workload, or other rows of ours, because the paper tiled or moved what
-    the card does not.
+    Rows of the same workload that are not averaged with these (another protocol, tiling, offload)
+    follow each: what one machine or one way of timing is worth.
     """
     found = []
     for row in reversed(cross_model_rows()):
         plans = {preset: predict(row.model, preset=preset) for preset in SETTINGS}
-        found += _both(row, plans["paper"], plans["default"], groups)
+        found += _of_model(row, plans["paper"], plans["default"], groups)
     return found
 
 
-def _both(
+def _of_model(
     paper: ModelRow, ran: Prediction, card: Prediction, groups: Sequence[Group]
 ) -> list[dict[str, Any]]:
+    beside, of_card = matching(groups, ran), matching(groups, card)
     alike = work_of(ran.workload) == work_of(card.workload)
-    same = alike and matching(groups, ran) is matching(groups, card)
-    first = _row(paper, ran, groups, SETTINGS["paper"] + " = card" * same)
+    same = alike and beside is of_card
+    found = [_row(paper, ran, beside, SETTINGS["paper"] + " = card" * same)]
+    found += [_row(paper, ran, each, AGAIN) for each in _others(groups, ran, beside, of_card)]
     if same:
-        return [first]
+        return found
     # Beside the paper where the workload is the paper's too, with what differs from how it ran
-    group, beside = matching(groups, card), paper if alike else None
-    second = _base(beside, card, SETTINGS["default"]) | measured_values(group, beside)
-    second["differs_from_the_paper"] = unlike(group, ran) if group and alike else ""
-    return [first, second]
+    found.append(_row(paper if alike else None, ran if alike else card, of_card, CARD))
+    if not alike:
+        found += [_row(None, card, each, AGAIN) for each in _others(groups, card, of_card)]
+    return found
+
+
+def _others(groups: Sequence[Group], plan: Prediction, *shown: Group | None) -> list[Group]:
+    """Of the groups of a plan's workload on the paper's GPU those that have no row yet."""
+    there = {id(group) for group in shown}
+    ran = [group for group in _ran(groups, plan) if id(group) not in there]
+    return [group for group in ran if group.first.row["gpu"] == PAPER_GPU]
 
 
 def matching(groups: Sequence[Group], plan: Prediction) -> Group | None:
@@ -63,33 +74,31 @@ def matching(groups: Sequence[Group], plan: Prediction) -> Group | None:
 
     Never a what-if: other kernels and compiled blocks are not what either column is of.
     """
-    ran = [
-        group
-        for group in groups
-        if group.first.row["model"] == plan.model
-        and group.first.work == work_of(plan.workload)
-        and as_it_comes(group)
-    ]
     asked = {**plan.options, "prompt_tokens": plan.workload["prompt_tokens"]}
+    ran = _ran(groups, plan)
     return max(ran, key=lambda group: nearness(group, asked, PAPER_GPU), default=None)
 
 
+def _ran(groups: Sequence[Group], plan: Prediction) -> list[Group]:
+    return [
+        group
+        for group in filter(as_it_comes, groups)
+        if group.first.row["model"] == plan.model and group.first.work == work_of(plan.workload)
+    ]
+
+
 def _row(
-    paper: ModelRow, plan: Prediction, groups: Sequence[Group], setting: str
+    paper: ModelRow | None, plan: Prediction, group: Group | None, setting: str
 ) -> dict[str, Any]:
-    group = matching(groups, plan)
-    found = _base(paper, plan, setting) | measured_values(group, paper)
-    return found | {"differs_from_the_paper": unlike(group, plan) if group else ""}
-
-
-def _base(paper: ModelRow | None, plan: Prediction, setting: str) -> dict[str, Any]:
-    return {
+    found = {
         "model": plan.model,
         "setting": setting,
         "workload": described(plan.workload),
         "paper_latency_s": paper.latency_s if paper else None,
         "paper_gpu_wh": paper.energy_wh["gpu"] if paper else None,
     }
+    found |= measured_values(group, paper)
+    return found | {"differs_from_the_paper": unlike(group, plan) if group and paper else ""}
 
 
 def measured_values(group: Group | None, paper: ModelRow | None) -> dict[str, Any]:
@@ -188,8 +197,8 @@ def models_table(rows: Sequence[Mapping[str, Any]], groups: Sequence[Group]) -> 
             "sd: between rows (machines) of the same workload under the same conditions, or between"
             " the runs of one row; one run has none. Composed: some of the steps were timed, the"
             " others are counted as equal to them.",
-            "No what-if stands here: own kernels, nothing compiled. Where the paper tiled or moved"
-            " the model and the card does not, the two have rows of their own if both were measured.",
+            "No what-if stands here: own kernels, nothing compiled. “Again”: the same workload by"
+            " another protocol, or with other tiling or offload, never averaged with the row above.",
             stack_note(groups),
         ),
     )

@@ -90,7 +90,8 @@ def wanted(sweep: str) -> frozenset[Setting]:
 def own_series(sweep: str, groups: Sequence[Group]) -> OwnSeries:
     """The stack of conditions nearest to the paper's that has points here, with all its points.
 
-    What-ifs (other kernels, compiled blocks) are never chosen: they count as `elsewhere`. A composed row is linear in steps by construction: along steps it would prove itself.
+    What-ifs (other kernels, compiled blocks) are never chosen: they count as `elsewhere`. A
+    composed row is linear in steps by construction: along steps it would prove itself.
     """
     here = [group for group in groups if _on_axis(sweep, group)]
     if sweep == "steps":
