@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kinowatt.analysis.own.compose import Own
+from kinowatt.analysis.own.cost import NO_OTHERS, Others
 from kinowatt.analysis.own.rows import OwnRow
 from kinowatt.analysis.own.sweeps import Fit, OwnSeries, own_fit, x_of
 from kinowatt.analysis.reproduction.compose import compose
@@ -60,17 +61,22 @@ CAPTIONS = {
 
 
 def build(
-    out: str, rows: Sequence[OwnRow] = (), *, progress: Callable[[str], None] = lambda text: None
+    out: str,
+    rows: Sequence[OwnRow] = (),
+    others: Others = NO_OTHERS,
+    *,
+    progress: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
     """Writes report.html, tables/, figures/ and data/ under `out`; returns a summary.
 
     `rows`: our own measurements, to stand beside the paper's; without them the report says so.
+    `others`: what else was measured, for what it cost.
     """
     folder = Path(out)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{out} is a file, reproduce needs a folder")
     progress("recomputing tables, claims and findings …")
-    found = compose(rows)
+    found = compose(rows, others)
     progress("drawing figures …")
     names = draw(found, folder / "figures")
     _write_tables(found, folder / "tables")

@@ -112,7 +112,7 @@ COLUMNS: Mapping[str, Sequence[Column]] = {
         ("GPU-minutes", _plain("gpu_minutes")),
         ("GPU-hours", _plain("gpu_hours")),
         ("GPU Wh", _plain("gpu_wh")),
-        ("of it metered", _plain("gpu_wh_metered")),
+        ("metered Wh", _plain("gpu_wh_metered")),
         ("USD, lowest price", _plain("usd_low")),
         ("USD, highest", _plain("usd_high")),
     ),

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kinowatt.analysis.own.cost import cost_table
+from kinowatt.analysis.own.cost import NO_OTHERS, Others, cost_table
 from kinowatt.analysis.own.models import described, how, model_rows, models_table
 from kinowatt.analysis.own.rows import Group, OwnRow, grouped, left_out
 from kinowatt.analysis.own.steps import Ladder, ladders, steps_table
@@ -25,7 +25,7 @@ class Own:
     tables: tuple[Table, ...]
 
 
-def own(rows: Sequence[OwnRow]) -> Own:
+def own(rows: Sequence[OwnRow], others: Others = NO_OTHERS) -> Own:
     """Useful with any number of rows, none included: what is not there is said."""
     groups = grouped(rows)
     models = model_rows(groups)
@@ -40,7 +40,7 @@ def own(rows: Sequence[OwnRow]) -> Own:
             models_table(models, groups),
             sweeps_table(list(series.values())),
             steps_table(found),
-            cost_table(rows),
+            cost_table(rows, others),
             rows_table(groups, rows),
         ),
     )

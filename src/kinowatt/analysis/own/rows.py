@@ -21,6 +21,7 @@ class OwnRow:
     `like`: every condition that must be equal in rows that are averaged, by dotted name. `meter`:
     what metered the GPU, None where nothing did. `composed`: the video was put together from
     parts (some steps timed, the rest counted), so that its time is linear in steps by construction.
+    `took_s`: GPU-seconds that measuring it took by the laboratory's clock, 0 where nobody says.
     """
 
     file: str
@@ -28,6 +29,7 @@ class OwnRow:
     like: Mapping[str, Any]
     meter: str | None
     composed: bool
+    took_s: float = 0.0
 
     @property
     def conditions(self) -> Mapping[str, Any]:
@@ -43,7 +45,9 @@ class OwnRow:
         return str(self.conditions.get("gpu_uuid"))
 
 
-def own_row(row: Mapping[str, Any], identity: Mapping[str, Any], file: str = "") -> OwnRow:
+def own_row(
+    row: Mapping[str, Any], identity: Mapping[str, Any], file: str = "", took_s: float = 0.0
+) -> OwnRow:
     """A row (plain JSON) with the conditions that the laboratory holds for its identity.
 
     Only seconds and GPU energy are averaged here, so of all meters the GPU's must be equal. Rows
@@ -56,7 +60,9 @@ def own_row(row: Mapping[str, Any], identity: Mapping[str, Any], file: str = "")
         meter = None
     like = {name: value for name, value in identity.items() if name != "meters"}
     like |= {"gpu_meter": meter, "composed": sorted(composed) if composed else None}
-    return OwnRow(file=file, row=row, like=like, meter=meter, composed=bool(composed))
+    return OwnRow(
+        file=file, row=row, like=like, meter=meter, composed=bool(composed), took_s=took_s
+    )
 
 
 def work_of(workload: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kinowatt.analysis.own.compose import own
+from kinowatt.analysis.own.cost import NO_OTHERS, Others
 from kinowatt.analysis.own.rows import OwnRow
 from kinowatt.analysis.reproduction.claims import all_claims
 from kinowatt.analysis.reproduction.findings import all_findings
@@ -13,9 +14,9 @@ from kinowatt.analysis.reproduction.paper_tables import all_tables
 from kinowatt.analysis.reproduction.sweeps import all_sweeps
 
 
-def compose(rows: Sequence[OwnRow] = ()) -> Reproduction:
+def compose(rows: Sequence[OwnRow] = (), others: Others = NO_OTHERS) -> Reproduction:
     """Everything recomputed from published data, and our own rows beside it."""
-    ours = own(rows)
+    ours = own(rows, others)
     tables = all_tables(ours)
     sweeps = all_sweeps()
     table3 = next(table for table in tables if table.name == "table3")
