@@ -84,7 +84,7 @@ def build(
     (folder / "report.html").write_text(_html(found, folder, names), encoding="utf-8")
     return {
         "report": str(folder / "report.html"),
-        "table3": found.headline["table3"],
+        **{name: found.headline[name] for name in ("table3", "table4", "cost", "notes")},
         "floor_pct": found.headline["floor_pct"],
         "claims": len(found.claims),
         "verdicts": _counts(found),

@@ -45,7 +45,7 @@ def test_other_meters_than_the_gpus_do_not_part_rows(make) -> None:
 def test_spread_between_rows_of_several_machines(make) -> None:
     (group,) = grouped([make(runs=(10.0,), gpu_uuid="A"), make(runs=(12.0,), gpu_uuid="B")])
     found = group.latency_s
-    assert (found.mean, found.n, found.over) == (11.0, 2, "2 rows, 2 machines")
+    assert (found.mean, found.n, found.over) == (11.0, 2, "2 machines")
     assert found.sd == pytest.approx(2**0.5)
     assert group.gpu_wh is not None
     assert group.gpu_wh.mean == pytest.approx(2.2)

@@ -22,6 +22,7 @@ class Own:
     models: tuple[Mapping[str, Any], ...]
     series: Mapping[str, OwnSeries]
     ladders: tuple[Ladder, ...]
+    cost: Table
     tables: tuple[Table, ...]
 
 
@@ -30,17 +31,18 @@ def own(rows: Sequence[OwnRow], others: Others = NO_OTHERS) -> Own:
     groups = grouped(rows)
     models = model_rows(groups)
     series = {sweep: own_series(sweep, groups) for sweep in SWEEPS}
-    found = ladders(groups)
+    found, cost = ladders(groups), cost_table(rows, others)
     return Own(
         groups=tuple(groups),
         models=tuple(models),
         series=series,
         ladders=tuple(found),
+        cost=cost,
         tables=(
             models_table(models, groups),
             sweeps_table(list(series.values())),
             steps_table(found),
-            cost_table(rows, others),
+            cost,
             rows_table(groups, rows),
         ),
     )

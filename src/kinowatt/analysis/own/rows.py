@@ -116,7 +116,8 @@ class Group:
         many = len(values) > 1
         found = [fmean(runs) for runs in values] if many else list(values[0])
         if many:
-            over = f"{len(values)} rows, {self.machines} machine{'s' * (self.machines > 1)}"
+            each = "" if self.machines == len(values) else f"{len(values)} rows, "
+            over = f"{each}{self.machines} machine{'s' * (self.machines > 1)}"
         elif len(found) > 1:
             over = f"{len(found)} runs, 1 machine"
         else:

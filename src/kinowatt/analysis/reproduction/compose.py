@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from kinowatt.analysis.own.compose import own
+from kinowatt.analysis.own.compose import Own, own
 from kinowatt.analysis.own.cost import NO_OTHERS, Others
+from kinowatt.analysis.own.errors import LEARNED
+from kinowatt.analysis.own.models import stack_note
 from kinowatt.analysis.own.rows import OwnRow
 from kinowatt.analysis.reproduction.claims import all_claims
 from kinowatt.analysis.reproduction.findings import all_findings
@@ -26,6 +28,9 @@ def compose(rows: Sequence[OwnRow] = (), others: Others = NO_OTHERS) -> Reproduc
         verdicts[claim.verdict] = verdicts.get(claim.verdict, 0) + 1
     headline: dict[str, Any] = {
         "table3": [dict(row) for row in table3.rows],
+        "table4": [dict(row) for row in ours.models if row["paper_latency_s"] is not None],
+        "cost": [dict(row) for row in ours.cost.rows],
+        "notes": _notes(ours),
         "floor_pct": floor_pct(),
         "verdicts": verdicts,
     }
@@ -37,3 +42,15 @@ def compose(rows: Sequence[OwnRow] = (), others: Others = NO_OTHERS) -> Reproduc
         headline=headline,
         own=ours,
     )
+
+
+def _notes(ours: Own) -> list[str]:
+    """What a reader of the two tables must know of our columns."""
+    return [
+        *(f"Sweep of {name}: {item.status}." for name, item in ours.series.items()),
+        "Ours - paper: mean over shared settings. Learned profile: mean absolute error of"
+        f" {LEARNED} at our points. ±: standard deviation between runs or machines; one run or one"
+        " composed row has none. *: tiling or offload other than the paper's. Again: the same"
+        " workload by another protocol, on another machine or with other tiling.",
+        stack_note(ours.groups),
+    ]
