@@ -19,6 +19,7 @@ from kinowatt.analysis.tables import cell
 from kinowatt.errors import InputError, require_extra
 from kinowatt.report.figures import draw
 from kinowatt.report.own_page import WORDS, views
+from kinowatt.report.own_ratios import BARS
 from kinowatt.units import PETA
 from kinowatt.version import __version__
 
@@ -255,11 +256,13 @@ def _measured_caption(name: str, own: Own) -> str:
     """What of a figure we have measured ourselves."""
     if name in _SWEEP_FIGURES:
         series = own.series[_SWEEP_FIGURES[name]]
-        text = f"Diamonds: measured by us in 2026 (hollow: composed): {series.status}."
+        text = f"Diamonds: measured by us in 2026 (hollow: composed): {series.status}. {BARS}"
         fitted = own_fit(series, "latency")
         return text + (f" {_fit_words(fitted)}" if fitted else "")
     if name == "figure5":
-        return f"Diamonds: measured by us in 2026 (hollow: composed). {own.tables[0].notes[0]}"
+        beside = "Several of one model: rows of the same workload that are not averaged."
+        text = f"Diamonds: measured by us in 2026 (hollow: composed). {BARS} {beside}"
+        return f"{text} {own.tables[0].notes[0]}"
     return ""
 
 
