@@ -20,6 +20,7 @@ from faulty_tables import FAULTS
 from kinowatt.analysis.audit.registry import detectors as audit_detectors
 from kinowatt.app.cli import cli
 from kinowatt.formats.registry import formats as known_formats
+from measured_tables import measured_cost, measured_models
 from worked_number import lines as worked_number
 
 ROOT = Path(__file__).parents[1]
@@ -134,6 +135,8 @@ TABLES: dict[str, Callable[[], Iterator[tuple[str, ...]]]] = {
     "formats": formats,
     "faults": faults,
     "worked": worked_number,
+    "measured_models": measured_models,
+    "measured_cost": measured_cost,
 }
 
 

@@ -1,18 +1,20 @@
 """Our rows reach the report."""
 
 import json
+import re
 
 import pytest
 
 pytest.importorskip("matplotlib")
 
+from kinowatt.app.render_reproduction import reproduction
 from kinowatt.app.reproducing import own_rows, run
 
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory):
     folder = tmp_path_factory.mktemp("reproduction")
-    run(str(folder), lambda text: None)
+    (folder / "summary.json").write_text(json.dumps(run(str(folder), lambda text: None)))
     return folder
 
 
@@ -34,6 +36,41 @@ def test_table4_and_table3_have_a_third_column(out) -> None:
     point = next(row for row in read(out, "table3") if row["sweep"] == "resolution")
     assert point["measured_2026"].startswith("measured: ")
     assert point["measured_2026_published_signed_pct"] > 0
+    ratio = next(row["mean_ratio"] for row in read(out, "measured_sweeps"))
+    assert point["measured_2026_over_paper_pct"] == pytest.approx(100 * (ratio - 1))
+    # The 95% interval of the profile is +-4.7%
+    assert point["measured_2026_learned_pct"] < 4
+    assert cog["latency_deviation_pct"] == pytest.approx(100 * (cog["latency_over_paper"] - 1))
+
+
+def test_what_ifs_stand_in_no_column_beside_the_paper(out) -> None:
+    """Wan at 480x832 with 33 frames was run with three kinds of attention and compiled."""
+    every = read(out, "measured_rows")
+    kernels = {(row["attention"], row["compiled"]) for row in every}
+    assert {("flash", "none"), ("efficient", "none"), ("default", "blocks")} <= kernels
+    seconds = {
+        row["latency_s"]
+        for row in every
+        if (row["attention"], row["compiled"]) != ("default", "none")
+    }
+    beside = [row for name in ("measured_models", "table4") for row in read(out, name)]
+    assert seconds.isdisjoint(row["measured_2026_latency_s"] for row in beside)
+    figures = "".join((out / "data" / f"figure{n}.csv").read_text() for n in (2, 3, 4))
+    assert not any(f",{value}\n" in figures for value in seconds)
+
+
+def test_the_terminal_shows_our_tables_and_the_cost(out, capsys) -> None:
+    reproduction(json.loads((out / "summary.json").read_text()))
+    text = capsys.readouterr().out
+    for row in read(out, "table3"):
+        line = next(s for s in text.splitlines() if f"{row['sweep']}, {row['quantity']}" in s)
+        assert f"{row['measured_2026_over_paper_pct']:+.1f}%" in line
+        assert f"{row['measured_2026_learned_pct']:.2f}%" in line
+    assert "animatediff-lightning" in text
+    assert re.search(r"again\*? .* ± ", text)
+    paper = [s.split()[1:4] for s in text.splitlines() if s.strip().startswith("paper  ")]
+    assert ["649", "20,062", "334"] in paper
+    assert "torch 2.11" in text
 
 
 def test_our_points_are_in_the_data_of_a_figure(out) -> None:

@@ -28,6 +28,7 @@ FLOAT32_MEAN = 1e-6  # the fraction of finite values is a mean in float32: 1 - i
 SAMPLED = 0.05  # mean of the sampled power against the counter's, over a whole video
 ALIKE_TOKENS = 1.10
 FASTER = 0.97
+APART = 1.06  # the same row on two machines: 5.1% where the host sets the pace, else 2% at most
 CALL_BOUND_S = 90e-6  # per operator call: below it the host sets the pace, and it varies by more
 # Fused convolutions of a float32 decoder run in TF32 where cuDNN is allowed to
 TF32 = {"float32": "tf32"}
@@ -223,10 +224,7 @@ def disordered(rows: Iterable[Row]) -> list[str]:
 
 def comparable(rows: Iterable[Row]) -> Iterator[tuple[Row, Row]]:
     """Pairs of like rows, the one with fewer tokens first; not where the host sets both paces."""
-    groups: dict[str, list[Row]] = {}
-    for row in rows:
-        groups.setdefault(_like(row), []).append(row)
-    for alike in groups.values():
+    for alike in _grouped(rows, _like):
         for small, large in permutations(alike, 2):
             if _larger(small, large) and not (_call_bound(small) and _call_bound(large)):
                 yield small, large
@@ -260,6 +258,99 @@ def _call_bound(row: Row) -> bool:
     stage = planned(row).stages["denoiser"]
     calls = stage["calls"] / row["workload"]["effective"]["forward_passes"]
     return _forward_s(row) < calls * CALL_BOUND_S
+
+
+def crowded(rows: Iterable[Row]) -> list[str]:
+    """Pairs alike but for videos at once or guidance in which more sequences take less time."""
+    return [
+        f"{_named(large)}: {_forward_s(large):.4f} s a forward of more sequences;"
+        f" {_named(small)}: {_forward_s(small):.4f} s"
+        for small, large in more_sequences(rows)
+        if _forward_s(large) < FASTER * _forward_s(small)
+    ]
+
+
+def more_sequences(rows: Iterable[Row]) -> Iterator[tuple[Row, Row]]:
+    """Pairs that differ in how many sequences a forward takes, the one with fewer first."""
+    for alike in _grouped(rows, _but_sequences):
+        for small, large in permutations(alike, 2):
+            fewer, more = (
+                row["workload"]["effective"]["sequences_per_pass"] for row in (small, large)
+            )
+            if fewer < more and not (_call_bound(small) and _call_bound(large)):
+                yield small, large
+
+
+def _but_sequences(row: Row) -> str:
+    ran, conditions = row["workload"]["effective"], row["conditions"]
+    sizes = [ran[name] for name in ("height_px", "width_px", "frames")]
+    own = [row["gpu"], row["model"], row["recipe"], *sizes]
+    return repr([*own, *(conditions[name] for name in HOW)])
+
+
+def apart(rows: Iterable[Row]) -> list[str]:
+    """Pairs of the same thing, by whatever protocol and machine, that are not near each other."""
+    found = []
+    for alike in _grouped(rows, _same):
+        for name, of in (
+            ("seconds", lambda r: r["latency_s"]),
+            ("Wh", lambda r: r["energy_wh"]["gpu"]),
+        ):
+            known = sorted((of(row), _named(row)) for row in alike if of(row) is not None)
+            if known and known[-1][0] > APART * known[0][0]:
+                found.append(f"{name}: {known[0]} and {known[-1]}")
+    return found
+
+
+def _same(row: Row) -> str:
+    work = {name: value for name, value in row["workload"].items() if name != "video_s"}
+    return repr(
+        [row["gpu"], row["model"], row["recipe"], work, row["conditions"]["tiling"]]
+    ) + repr([row["conditions"][name] for name in HOW])
+
+
+def decoders(rows: Iterable[Row]) -> list[str]:
+    """Pairs of like rows in which a larger picture is decoded in less time."""
+    return [
+        f"{_named(large)} is decoded in {_decode_s(large):.3f} s, {_named(small)} in"
+        f" {_decode_s(small):.3f} s"
+        for small, large in larger_pictures(rows)
+        if _decode_s(large) < FASTER * _decode_s(small)
+    ]
+
+
+def larger_pictures(rows: Iterable[Row]) -> Iterator[tuple[Row, Row]]:
+    """Pairs of as many frames, decoded alike, the one with the smaller picture first."""
+    for alike in _grouped(rows, _decoder):
+        for small, large in permutations(alike, 2):
+            if _area(large) >= ALIKE_TOKENS * _area(small):
+                yield small, large
+
+
+def _decoder(row: Row) -> str:
+    """As many frames and videos at once, by the same decoder."""
+    ran, conditions = row["workload"]["effective"], row["conditions"]
+    own = [row["gpu"], row["model"], row["recipe"], conditions["tiling"], conditions["offload"]]
+    batch = row["workload"]["batch_size"]
+    return repr([*own, batch, conditions["dtype"]["vae_decoder"], ran["frames"]])
+
+
+def _area(row: Row) -> int:
+    ran = row["workload"]["effective"]
+    found: int = ran["height_px"] * ran["width_px"]
+    return found
+
+
+def _decode_s(row: Row) -> float:
+    found: float = row["stages"]["vae_decoder"]["latency_s"]
+    return found
+
+
+def _grouped(rows: Iterable[Row], key: Callable[[Row], str]) -> list[list[Row]]:
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(key(row), []).append(row)
+    return list(groups.values())
 
 
 def _named(row: Row) -> str:

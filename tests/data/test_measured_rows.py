@@ -42,6 +42,17 @@ def test_more_tokens_take_more_time() -> None:
     assert physics.disordered(rows) == []
 
 
+def test_rows_agree_with_each_other() -> None:
+    """What-ifs are judged too: of batch and guidance by `crowded`, of kernels by `apart`, since a
+    row that ran other kernels than it says is not near the rows that it claims to be like."""
+    rows = every_row()
+    assert len(list(physics.more_sequences(rows))) >= 50
+    assert physics.crowded(rows) == []
+    assert len(list(physics.larger_pictures(rows))) >= 50
+    assert physics.decoders(rows) == []
+    assert physics.apart(rows) == []
+
+
 def test_no_row_is_there_twice() -> None:
     rows = every_row()
     assert physics.duplicates(rows) == []
@@ -225,6 +236,41 @@ def test_two_rows_swapped_are_found() -> None:
     assert physics.disordered([small, large]) == []
     small["workload"], large["workload"] = large["workload"], small["workload"]
     assert len(physics.disordered([small, large])) == 1
+
+
+def what_if(**wanted: Any) -> Row:
+    """The what-if of Wan at 480x832, 33 frames."""
+    for row in rows_of(ROOT / "data/measurements/h100-sxm-what-if.jsonl"):
+        found = {**row["workload"], **row["conditions"]}
+        if row["model"] == "wan2.1-t2v-1.3b" and all(found[k] == v for k, v in wanted.items()):
+            return row
+    raise LookupError(f"no what-if {wanted}")
+
+
+@pytest.mark.parametrize("changed", [{"compile": "blocks"}, {"attention_backend": "flash"}])
+def test_a_what_if_that_hides_what_changed_is_found(changed: dict[str, str]) -> None:
+    """Compiled blocks take three quarters of the time, flash attention a fifth more."""
+    plain, other = whole(), what_if(**changed)
+    assert physics.apart([plain, other]) == []
+    other["conditions"] |= {"compile": "none", "attention_backend": "default"}
+    wrong = physics.apart([plain, other])
+    assert [text.split(":")[0] for text in wrong] == ["seconds", "Wh"]
+
+
+def test_results_of_one_video_under_the_workload_of_two_are_found() -> None:
+    one, two = whole(), what_if(batch_size=2)
+    assert physics.crowded([one, two]) == []
+    one["workload"], two["workload"] = two["workload"], one["workload"]
+    assert len(physics.crowded([one, two])) == 1
+
+
+def test_decoders_swapped_are_found() -> None:
+    rows = rows_of(ROOT / "data/measurements/h100-sxm-b-wan-sampled.jsonl")
+    small, large = rows[0], rows[8]
+    assert physics.decoders([small, large]) == []
+    stages = (small["stages"], large["stages"])
+    stages[0]["vae_decoder"], stages[1]["vae_decoder"] = (s["vae_decoder"] for s in stages[::-1])
+    assert len(physics.decoders([small, large])) == 1
 
 
 def test_unlike_rows_are_not_compared() -> None:

@@ -6,10 +6,12 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
+from kinowatt.analysis.own.models import model_rows
 from kinowatt.analysis.own.rows import OwnRow, grouped, own_row
 from kinowatt.analysis.own.sweeps import own_series
 from kinowatt.app.reproducing import own_rows
 from kinowatt.report.own_figures import own_points
+from kinowatt.report.own_ratios import model_ratios, sweep_ratios
 from kinowatt.report.style import plotting
 
 
@@ -44,6 +46,15 @@ def bars(ax) -> list[int]:
     return [len(container.lines[2][0].get_segments()) for container in ax.containers]
 
 
+def marks(ax):
+    """The scattered diamonds: neither bands nor bars."""
+    return [part for part in ax.collections if part.get_offsets().shape[0] and is_mark(part)]
+
+
+def is_mark(part) -> bool:
+    return type(part).__name__ == "PathCollection"
+
+
 def test_bars_only_where_there_are_repeats(real) -> None:
     once = [at_frames(real, 17)]
     again = [at_frames(real, 33), at_frames(real, 33, machine="B")]
@@ -57,6 +68,49 @@ def test_composed_points_have_their_own_sign(real) -> None:
         "measured by us, 2026",
         "measured by us, 2026, composed",
     ]
+
+
+def ratios_drawn(rows):
+    plt = plotting()
+    figure, ax = plt.subplots()
+    sweep_ratios(ax, own_series("frames", grouped(rows)), "latency", floor_pct=2.5)
+    plt.close(figure)
+    return ax
+
+
+def test_ratios_say_of_what_their_bars_are(real) -> None:
+    """33 frames took the paper 100.636 s; ours are 33 and 33.5 s."""
+    again = [at_frames(real, 33), at_frames(real, 33, machine="B")]
+    ax = ratios_drawn([*again, at_frames(real, 17, composed=True)])
+    whole, composed = (part.get_offsets().tolist() for part in marks(ax))
+    assert whole == [pytest.approx([33, 33.25 / 100.636], rel=1e-3)]
+    assert [x for x, _ in composed] == [17]
+    assert [text.get_text() for text in ax.texts] == ["2 machines"]
+    (bar,) = ax.containers[0].lines[2][0].get_segments()
+    assert bar[1][1] - bar[0][1] == pytest.approx(2 * 0.3536 / 100.636, rel=1e-3)
+
+
+def test_one_run_has_no_bar_and_no_rows_draw_the_paper_alone(real) -> None:
+    ax = ratios_drawn([at_frames(real, 33)])
+    assert (bars(ax), ax.texts[:]) == ([0], [])
+    empty = ratios_drawn([])
+    assert marks(empty) == []
+    assert [line.get_ydata()[0] for line in empty.lines] == [1.0]
+
+
+def test_every_model_has_its_rows_or_says_that_it_has_none() -> None:
+    rows = model_rows(grouped(own_rows()))
+    places = list(dict.fromkeys(row["model"] for row in rows))
+    plt = plotting()
+    figure, ax = plt.subplots()
+    model_ratios(ax, rows, places)
+    plt.close(figure)
+    shown = [row for row in rows if row["latency_over_paper"] is not None]
+    assert sum(len(part.get_offsets()) for part in marks(ax)) == 2 * len(shown)
+    missing = {row["model"] for row in rows} - {row["model"] for row in shown}
+    assert sum("not measured" in text.get_text() for text in ax.texts) == len(missing)
+    repeated = [row for row in shown if row["measured_2026_n"] > 1]
+    assert sum(bars(ax)) == 2 * len(repeated)
 
 
 def test_a_fit_is_drawn_from_three_points_on(real) -> None:

@@ -18,7 +18,7 @@ def test_a_spread_stands_only_beside_repeats() -> None:
     view = found["measured_models"]
     at = view.columns.index("ours, s")
     seconds = {how: row[at] for how, row in zip(view.sentences, view.rows, strict=True)}
-    repeated = next(value for key, value in seconds.items() if "2 rows, 2 machines" in key)
+    repeated = next(value for key, value in seconds.items() if "2 machines" in key)
     single = next(value for key, value in seconds.items() if "1 run;" in key)
     assert "±" in repeated
     assert "±" not in single

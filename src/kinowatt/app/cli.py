@@ -257,9 +257,9 @@ def reproduce(out: str, json_: bool) -> None:
 
 
 def _summary(summary: dict[str, Any]) -> None:
-    from kinowatt.app import render as to
+    from kinowatt.app.render_reproduction import reproduction
 
-    to.reproduction(summary)
+    reproduction(summary)
 
 
 for _command in (

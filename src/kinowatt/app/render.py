@@ -330,16 +330,3 @@ def _cell(value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}" if value >= 10_000 else str(value)
     return str(value)
-
-
-def reproduction(summary: Mapping[str, Any]) -> None:
-    out = console()
-    made = grid("Table 3: mean absolute error of the latency", "sweep", "printed", "recomputed")
-    for header in ("corrected", "held out"):
-        made.add_column(header, justify="right")
-    for row in summary["table3"]:
-        cells = ("paper_pct", "recomputed_pct", "corrected_pct", "heldout_pct")
-        made.add_row(f"{row['sweep']}, {row['quantity']}", *(f"{row[c]:.2f}%" for c in cells))
-    out.print(made)
-    out.print(f"{summary['claims']} claims: {summary['verdicts']}")
-    out.print(f"Open [bold]{summary['report']}[/]")

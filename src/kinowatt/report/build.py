@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kinowatt.analysis.own.compose import Own
+from kinowatt.analysis.own.cost import NO_OTHERS, Others
 from kinowatt.analysis.own.rows import OwnRow
 from kinowatt.analysis.own.sweeps import Fit, OwnSeries, own_fit, x_of
 from kinowatt.analysis.reproduction.compose import compose
@@ -18,6 +19,7 @@ from kinowatt.analysis.tables import cell
 from kinowatt.errors import InputError, require_extra
 from kinowatt.report.figures import draw
 from kinowatt.report.own_page import WORDS, views
+from kinowatt.report.own_ratios import BARS
 from kinowatt.units import PETA
 from kinowatt.version import __version__
 
@@ -60,17 +62,22 @@ CAPTIONS = {
 
 
 def build(
-    out: str, rows: Sequence[OwnRow] = (), *, progress: Callable[[str], None] = lambda text: None
+    out: str,
+    rows: Sequence[OwnRow] = (),
+    others: Others = NO_OTHERS,
+    *,
+    progress: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
     """Writes report.html, tables/, figures/ and data/ under `out`; returns a summary.
 
     `rows`: our own measurements, to stand beside the paper's; without them the report says so.
+    `others`: what else was measured, for what it cost.
     """
     folder = Path(out)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{out} is a file, reproduce needs a folder")
     progress("recomputing tables, claims and findings …")
-    found = compose(rows)
+    found = compose(rows, others)
     progress("drawing figures …")
     names = draw(found, folder / "figures")
     _write_tables(found, folder / "tables")
@@ -78,7 +85,7 @@ def build(
     (folder / "report.html").write_text(_html(found, folder, names), encoding="utf-8")
     return {
         "report": str(folder / "report.html"),
-        "table3": found.headline["table3"],
+        **{name: found.headline[name] for name in ("table3", "table4", "cost", "notes")},
         "floor_pct": found.headline["floor_pct"],
         "claims": len(found.claims),
         "verdicts": _counts(found),
@@ -249,11 +256,13 @@ def _measured_caption(name: str, own: Own) -> str:
     """What of a figure we have measured ourselves."""
     if name in _SWEEP_FIGURES:
         series = own.series[_SWEEP_FIGURES[name]]
-        text = f"Diamonds: measured by us in 2026 (hollow: composed): {series.status}."
+        text = f"Diamonds: measured by us in 2026 (hollow: composed): {series.status}. {BARS}"
         fitted = own_fit(series, "latency")
         return text + (f" {_fit_words(fitted)}" if fitted else "")
     if name == "figure5":
-        return f"Diamonds: measured by us in 2026 (hollow: composed). {own.tables[0].notes[0]}"
+        beside = "Several of one model: rows of the same workload that are not averaged."
+        text = f"Diamonds: measured by us in 2026 (hollow: composed). {BARS} {beside}"
+        return f"{text} {own.tables[0].notes[0]}"
     return ""
 
 

@@ -1,12 +1,14 @@
 """Figures 1 to 5 of the paper, redrawn from the reproduction's data."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from kinowatt.analysis.own.sweeps import OwnSeries
 from kinowatt.analysis.reproduction.model import Reproduction, Sweep
+from kinowatt.facts.models import model
 from kinowatt.report.own_figures import own_models, own_points, steps_figure
+from kinowatt.report.own_ratios import model_ratios, sweep_ratios
 from kinowatt.report.style import COLOURS, INK, MEASURED, SCOPES, plotting
 from kinowatt.units import format_number
 
@@ -19,12 +21,17 @@ def draw(found: Reproduction, folder: Path) -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
     by_name = {item.name: item for item in found.sweeps}
     table4 = next(table for table in found.tables if table.name == "table4")
+
+    def sweep(name: str, plt: Any) -> Any:
+        floor_pct = found.headline["floor_pct"]
+        return _sweep(plt, by_name[name], found.own.series[name], floor_pct)
+
     drawings: dict[str, Callable[[Any], Any]] = {
         "figure1": _architecture,
-        "figure2": lambda plt: _sweep(plt, by_name["resolution"], found.own.series["resolution"]),
-        "figure3": lambda plt: _sweep(plt, by_name["frames"], found.own.series["frames"]),
-        "figure4": lambda plt: _sweep(plt, by_name["steps"], found.own.series["steps"]),
-        "figure5": lambda plt: _models(plt, table4.rows),
+        "figure2": lambda plt: sweep("resolution", plt),
+        "figure3": lambda plt: sweep("frames", plt),
+        "figure4": lambda plt: sweep("steps", plt),
+        "figure5": lambda plt: _models(plt, table4.rows, found.own.models),
     }
     if found.own.ladders:
         drawings["measured_steps"] = lambda plt: steps_figure(plt, found.own.ladders)
@@ -37,8 +44,8 @@ def draw(found: Reproduction, folder: Path) -> list[str]:
     return list(drawings)
 
 
-def _sweep(plt: Any, data: Sweep, ours: OwnSeries) -> Any:
-    figure, axes = plt.subplots(2, 2, figsize=(7.4, 5.6), sharex=True)
+def _sweep(plt: Any, data: Sweep, ours: OwnSeries, floor_pct: float) -> Any:
+    figure, axes = plt.subplots(3, 2, figsize=(7.4, 7.6), height_ratios=(3, 3, 2.2))
     for column, (version, label) in enumerate(VERSIONS.items()):
         for line, (quantity, unit) in enumerate(QUANTITIES):
             ax = axes[line][column]
@@ -62,10 +69,19 @@ def _sweep(plt: Any, data: Sweep, ours: OwnSeries) -> Any:
                 ax.set_ylabel(unit)
             if line == 0:
                 ax.set_title(f"Model {label}", fontsize=10, loc="left", color=INK)
+                ax.tick_params(axis="x", labelbottom=False)
             else:
                 ax.set_xlabel(data.axis)
-    handles, labels = axes[0][1].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8)
+    for ax, (quantity, unit) in zip(axes[2], QUANTITIES, strict=True):
+        sweep_ratios(ax, ours, quantity.split("_")[0], floor_pct)
+        what = unit.rsplit(" ", 1)[0]
+        ax.set_title(f"Ours over the paper's, {what}", fontsize=10, loc="left", color=INK)
+        ax.set_xlabel(f"{data.axis} (log scale)")
+    handles: dict[str, Any] = {}
+    for ax in (axes[0][1], axes[2][0]):
+        found, labels = ax.get_legend_handles_labels()
+        handles = dict(zip(labels, found, strict=True)) | handles
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4, fontsize=8)
     return figure
 
 
@@ -86,8 +102,8 @@ def _stack(ax: Any, data: Sweep, version: str, quantity: str) -> None:
     )
 
 
-def _models(plt: Any, rows: Any) -> Any:
-    figure, (top, bottom) = plt.subplots(2, 1, figsize=(7.4, 5.8), height_ratios=(3, 2))
+def _models(plt: Any, rows: Any, measured: Sequence[Mapping[str, Any]]) -> Any:
+    figure, (top, middle, bottom) = plt.subplots(3, 1, figsize=(7.4, 7.8), height_ratios=(3, 2, 2))
     ordered = sorted(rows, key=lambda row: row["recomputed_gpu_wh"])
     names = [row["model"].replace("-T2V", "").replace("-preview", "") for row in ordered]
     names = [name.replace("-0.9.7-dev", "") for name in names]
@@ -112,6 +128,11 @@ def _models(plt: Any, rows: Any) -> Any:
     handles = dict(zip(*reversed(top.get_legend_handles_labels()), strict=True))
     top.legend(handles.values(), handles, loc="upper left", fontsize=8)
     top.set_ylabel("per video (log scale)")
+    places = [model(row["model"]).name for row in ordered]
+    model_ratios(middle, measured, places)
+    middle.set_xlim(top.get_xlim())
+    middle.set_xticks(list(at), names, fontsize=8)
+    middle.set_ylabel("ours over the paper's")
     _shares(bottom, ordered, names)
     return figure
 

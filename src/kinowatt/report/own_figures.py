@@ -1,5 +1,6 @@
 """Our own measurements in the paper's figures, and a figure of our own: seconds against steps."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from kinowatt.analysis.own.sweeps import OwnSeries, own_fit, x_of
 from kinowatt.report.style import COLOURS, INK, OWN
 
 LABEL = "measured by us, 2026"
+HOW = {False: LABEL, True: f"{LABEL}, composed"}
 
 
 def own_points(ax: Any, ours: OwnSeries, quantity: str) -> None:
@@ -26,7 +28,7 @@ def own_points(ax: Any, ours: OwnSeries, quantity: str) -> None:
             if point.composed == composed
             and (value := point.latency if quantity == "latency_s" else point.energy)
         ]
-        _diamonds(ax, shown, composed)
+        diamonds(ax, shown, composed)
 
 
 def own_models(ax: Any, rows: Sequence[Mapping[str, Any]], offset: float, name: str) -> None:
@@ -47,10 +49,12 @@ def own_models(ax: Any, rows: Sequence[Mapping[str, Any]], offset: float, name: 
             if row[f"measured_2026_{name}"] is not None
             and row["measured_2026_composed"] == composed
         ]
-        _diamonds(ax, shown, composed)
+        diamonds(ax, shown, composed)
 
 
-def _diamonds(ax: Any, points: Sequence[tuple[float, Repeats]], composed: bool) -> None:
+def diamonds(
+    ax: Any, points: Sequence[tuple[float, Repeats]], composed: bool, colour: str = OWN
+) -> None:
     """Means; bars of one standard deviation where a point has repeats, none where it has not."""
     if not points:
         return
@@ -60,7 +64,7 @@ def _diamonds(ax: Any, points: Sequence[tuple[float, Repeats]], composed: bool) 
         [value.mean for _, value in repeated],
         yerr=[value.sd for _, value in repeated],
         fmt="none",
-        ecolor=OWN,
+        ecolor=colour,
         capsize=3,
         zorder=6,
     )
@@ -69,11 +73,11 @@ def _diamonds(ax: Any, points: Sequence[tuple[float, Repeats]], composed: bool) 
         [value.mean for _, value in points],
         marker="D",
         s=22,
-        facecolor="white" if composed else OWN,
-        edgecolor=OWN if composed else "white",
+        facecolor="white" if composed else colour,
+        edgecolor=colour if composed else "white",
         linewidth=1.0 if composed else 0.5,
         zorder=7,
-        label=LABEL + ", composed" * composed,
+        label=HOW[composed],
     )
 
 
@@ -105,7 +109,8 @@ def _ladder(ax: Any, ladder: Ladder, latency: bool, colour: str) -> None:
     ax.errorbar(
         [x for x, _ in shown],
         [value.mean for _, value in shown],
-        yerr=[value.sd or 0.0 for _, value in shown],
+        yerr=[math.nan if value.sd is None else value.sd for _, value in shown],
+        capsize=3,
         marker="o",
         markersize=4,
         color=colour,

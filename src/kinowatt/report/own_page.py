@@ -50,11 +50,13 @@ def _plain(name: str) -> Callable[[Row], str]:
 def _spread(name: str, sd: str) -> Callable[[Row], str]:
     """Mean, and the standard deviation where there are repeats."""
 
-    def show(row: Row) -> str:
-        text = cell(row[name])
-        return text if row[sd] is None else f"{text}\u00a0±\u00a0{float(f'{row[sd]:.1e}'):g}"
+    return lambda row: mean_and_spread(row[name], row[sd])
 
-    return show
+
+def mean_and_spread(mean: float | None, sd: float | None) -> str:
+    """`15.02 ± 0.19`; without a spread where there is one value, `–` where there is none."""
+    text = cell(mean)
+    return text if sd is None else f"{text}\u00a0±\u00a0{float(f'{sd:.1e}'):g}"
 
 
 def _how(row: Row) -> str:
@@ -66,7 +68,8 @@ def _how(row: Row) -> str:
 def _settings(row: Row) -> str:
     kernels = f"attention {row['attention']}, offload {row['offload']}"
     settings = f"{row['recipe']}; {kernels}, tiling {cell(row['tiling'])}"
-    return f"{row['workload']}; {settings}: {row['measured_2026']}"
+    blocks = "" if row["compiled"] in (None, "none") else f", compiled {row['compiled']}"
+    return f"{row['workload']}; {settings}{blocks}: {row['measured_2026']}"
 
 
 COLUMNS: Mapping[str, Sequence[Column]] = {
@@ -74,10 +77,10 @@ COLUMNS: Mapping[str, Sequence[Column]] = {
         ("model", _plain("model")),
         ("paper, s", _plain("paper_latency_s")),
         ("ours, s", _spread("measured_2026_latency_s", "measured_2026_latency_sd_s")),
-        ("ours / paper", _plain("latency_over_paper")),
+        ("differs, %", _plain("latency_deviation_pct")),
         ("paper, GPU Wh", _plain("paper_gpu_wh")),
         ("ours, GPU Wh", _spread("measured_2026_gpu_wh", "measured_2026_gpu_sd_wh")),
-        ("ours / paper", _plain("gpu_wh_over_paper")),
+        ("differs, %", _plain("gpu_wh_deviation_pct")),
         ("ours, s per s of video", _plain("measured_2026_s_per_video_s")),
         ("ours, Wh per s of video", _plain("measured_2026_gpu_wh_per_video_s")),
     ),
@@ -111,7 +114,7 @@ COLUMNS: Mapping[str, Sequence[Column]] = {
         ("GPU-minutes", _plain("gpu_minutes")),
         ("GPU-hours", _plain("gpu_hours")),
         ("GPU Wh", _plain("gpu_wh")),
-        ("of it metered", _plain("gpu_wh_metered")),
+        ("metered Wh", _plain("gpu_wh_metered")),
         ("USD, lowest price", _plain("usd_low")),
         ("USD, highest", _plain("usd_high")),
     ),

@@ -16,7 +16,7 @@ def test_what_is_missing_is_said() -> None:
     assert {row["measured_2026"] for row in rows} == {NOTHING}
     assert all(row["measured_2026_latency_s"] is None for row in rows)
     assert (
-        models_table(rows)
+        models_table(rows, [])
         .notes[0]
         .startswith("As the paper ran them: 0 of 7 models measured, 7 not measured yet")
     )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kinowatt.analysis.own.rows import grouped, left_out, nearness
+from kinowatt.analysis.own.rows import as_it_comes, grouped, left_out, nearness
 
 COMPOSED = {"steps": 50, "timed_steps": 8}
 ASKED = {"offload": "none", "tiling": False, "prompt_tokens": 40}
@@ -45,7 +45,7 @@ def test_other_meters_than_the_gpus_do_not_part_rows(make) -> None:
 def test_spread_between_rows_of_several_machines(make) -> None:
     (group,) = grouped([make(runs=(10.0,), gpu_uuid="A"), make(runs=(12.0,), gpu_uuid="B")])
     found = group.latency_s
-    assert (found.mean, found.n, found.over) == (11.0, 2, "2 rows, 2 machines")
+    assert (found.mean, found.n, found.over) == (11.0, 2, "2 machines")
     assert found.sd == pytest.approx(2**0.5)
     assert group.gpu_wh is not None
     assert group.gpu_wh.mean == pytest.approx(2.2)
@@ -71,20 +71,25 @@ def test_what_is_left_out(make) -> None:
 
 
 def test_nearest_to_the_paper(make) -> None:
-    plain, flash, h200, composed = grouped(
+    plain, h200, composed = grouped(
         [
             make(),
-            make(attention_backend="flash"),
             make(gpu="h200-sxm"),
             make(composed=COMPOSED, protocol="sampled"),
         ]
     )
     ranked = sorted(
-        [h200, composed, flash, plain],
+        [h200, composed, plain],
         key=lambda group: nearness(group, ASKED, "h100-sxm"),
         reverse=True,
     )
-    assert ranked == [plain, composed, flash, h200]
+    assert ranked == [plain, composed, h200]
+
+
+@pytest.mark.parametrize("changed", [{"attention_backend": "flash"}, {"compile": "blocks"}])
+def test_a_what_if_is_told_from_a_pipeline_as_it_comes(make, changed) -> None:
+    plain, other = grouped([make(), make(**changed)])
+    assert (as_it_comes(plain), as_it_comes(other)) == (True, False)
 
 
 def test_committed_rows_are_grouped_without_loss(rows) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kinowatt.analysis.own.cost import cost_table
+from kinowatt.analysis.own.cost import NO_OTHERS, Others, cost_table
 from kinowatt.analysis.own.models import described, how, model_rows, models_table
 from kinowatt.analysis.own.rows import Group, OwnRow, grouped, left_out
 from kinowatt.analysis.own.steps import Ladder, ladders, steps_table
@@ -22,25 +22,27 @@ class Own:
     models: tuple[Mapping[str, Any], ...]
     series: Mapping[str, OwnSeries]
     ladders: tuple[Ladder, ...]
+    cost: Table
     tables: tuple[Table, ...]
 
 
-def own(rows: Sequence[OwnRow]) -> Own:
+def own(rows: Sequence[OwnRow], others: Others = NO_OTHERS) -> Own:
     """Useful with any number of rows, none included: what is not there is said."""
     groups = grouped(rows)
     models = model_rows(groups)
     series = {sweep: own_series(sweep, groups) for sweep in SWEEPS}
-    found = ladders(groups)
+    found, cost = ladders(groups), cost_table(rows, others)
     return Own(
         groups=tuple(groups),
         models=tuple(models),
         series=series,
         ladders=tuple(found),
+        cost=cost,
         tables=(
-            models_table(models),
+            models_table(models, groups),
             sweeps_table(list(series.values())),
             steps_table(found),
-            cost_table(rows),
+            cost,
             rows_table(groups, rows),
         ),
     )
@@ -71,10 +73,11 @@ def _row(group: Group | None) -> dict[str, Any]:
     values = (
         first.row["model"],
         first.row["recipe"],
-        described(first.row["workload"]),
+        _in_full(first.row["workload"]),
         first.conditions.get("attention_backend"),
         first.conditions.get("offload"),
         first.conditions.get("tiling"),
+        first.conditions.get("compile"),
         first.conditions.get("torch"),
         group.latency_s.mean,
         group.latency_s.sd,
@@ -87,9 +90,16 @@ def _row(group: Group | None) -> dict[str, Any]:
     return dict(zip(_columns(), values, strict=True))
 
 
+def _in_full(workload: Mapping[str, Any]) -> str:
+    """With what tells what-ifs apart: guidance, and videos at once where there are several."""
+    batch = workload["batch_size"]
+    more = f", {batch} videos at once" if batch > 1 else ""
+    return f"{described(workload)}, guidance {workload['guidance_scale']:g}{more}"
+
+
 def _columns() -> tuple[str, ...]:
     return (
-        *("model", "recipe", "workload", "attention", "offload", "tiling", "torch"),
+        *("model", "recipe", "workload", "attention", "offload", "tiling", "compiled", "torch"),
         *("latency_s", "latency_sd_s", "gpu_wh", "gpu_sd_wh", "power_w"),
         *("weights", "measured_2026"),
     )

@@ -1,37 +1,51 @@
 """What measuring cost: GPU time, energy and money of our rows, beside the paper's."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from kinowatt.analysis.own.models import PAPER_GPU
 from kinowatt.analysis.own.rows import OwnRow
+from kinowatt.analysis.own.spent import Spent, of_benches, of_experiments, of_rows, total
 from kinowatt.analysis.reproduction.fits import filled_frames
 from kinowatt.analysis.rows import PaperRow, cross_model_rows, paper_rows
 from kinowatt.analysis.tables import Table
 from kinowatt.facts.tables import prices
-from kinowatt.units import SECONDS_PER_HOUR, joules_to_wh
+from kinowatt.units import SECONDS_PER_HOUR
 
 PRICES_SINCE = "2026"  # older offers say little of what it costs today
 MINUTE_S = 60.0
 
 
-def cost_table(rows: Sequence[OwnRow]) -> Table:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Others:
+    """What was measured besides videos, as plain JSON: files of microbenchmarks, and lines of
+    experiments with the GPU that they ran on."""
+
+    benches: Sequence[Mapping[str, Any]] = ()
+    experiments: Sequence[tuple[str, Mapping[str, Any]]] = ()
+
+
+NO_OTHERS = Others()
+
+
+def cost_table(rows: Sequence[OwnRow], others: Others = NO_OTHERS) -> Table:
     """Ours by GPU, then the paper's two parts; all rows count, also those that stand nowhere."""
-    gpus = sorted({row.row["gpu"] for row in rows})
-    ours = [_ours(gpu, [row for row in rows if row.row["gpu"] == gpu]) for gpu in gpus]
-    found = [*(ours or [_priced("ours, 2026", PAPER_GPU, 0, 0.0, 0.0)]), *_papers()]
+    ours = ours_spent(rows, others)
+    found = [*(_ours(each) for each in ours), *_papers()]
     return Table(
         name="measured_cost",
-        title="What it cost: our rows, and the paper's published ones",
+        title="What it cost: our measuring, and the paper's",
         columns=tuple(found[0]),
         rows=tuple(found),
         notes=(
-            "Ours: what the rows record: idle baselines (one that serves several rows once),"
-            " warm-ups, timed windows; a warm-up after the first counts as a whole video. Building"
-            " pipelines, decoder calls repeated for composed rows, tests and rows that were not"
-            " kept are not in it: data/README.md has the clock of the commands.",
-            "GPU Wh of ours: metered in the windows; warm-ups and idle at the row's own mean and"
-            " idle power (estimated).",
+            "Ours, GPU-minutes: from the end of one row to the end of the next where one process"
+            " took both, else by what the row records (windows, warm-ups, idle baseline) or what its"
+            " protocol takes; experiments and microbenchmarks by their own clocks. Not in it: starts"
+            " of machines, building pipelines, tests, rows that were not kept: data/README.md.",
+            "GPU Wh of ours: metered in windows (of microbenchmarks: sampled power times seconds);"
+            " warm-ups at the row's mean power, all other seconds at idle power (estimated, and of"
+            " dropped steps and bursts too little).",
             "Paper: counted from its published latencies and GPU energies times runs and warm-ups of"
             " its scripts (cross-model 2 + 5 for each of 335 prompts; frame counts without a"
             " published latency take their plateau's). It states no total; jobs that failed or"
@@ -42,21 +56,30 @@ def cost_table(rows: Sequence[OwnRow]) -> Table:
     )
 
 
-def _ours(gpu: str, rows: Sequence[OwnRow]) -> dict[str, Any]:
-    idle = {_baseline(row): row for row in rows}.values()
-    windows = sum(row.conditions["window_s"] for row in rows)
-    warm = sum(_warm_s(row) for row in rows)
-    resting = sum(row.conditions["idle_s"] for row in idle)
-    metered = sum(_metered_wh(row) for row in rows)
-    estimated = sum(_power(row, "power_w") * _warm_s(row) for row in rows)
-    estimated += sum(_power(row, "idle_power_w") * row.conditions["idle_s"] for row in idle)
-    wh = metered + joules_to_wh(estimated)
-    found = _priced("ours, 2026", gpu, len(rows), windows + warm + resting, wh)
+def ours_spent(rows: Sequence[OwnRow], others: Others) -> list[Spent]:
+    """Videos, experiments and microbenchmarks by GPU, and the sum of each GPU that has several."""
+    gpus = {row.row["gpu"] for row in rows} | {gpu for gpu, _ in others.experiments}
+    benches = of_benches("ours, 2026: microbenchmarks", others.benches)
+    gpus |= {bench.gpu for bench in benches}
+    found = []
+    for gpu in sorted(gpus) or [PAPER_GPU]:
+        videos = of_rows("ours, 2026: videos", gpu, [r for r in rows if r.row["gpu"] == gpu])
+        lines = [line for on, line in others.experiments if on == gpu]
+        mine = [bench for bench in benches if bench.gpu == gpu]
+        tests = of_experiments("ours, 2026: experiments", gpu, lines, videos.idle_w)
+        parts = [videos, tests, *([total(mine[0].name, mine)] if mine else [])]
+        parts = [part for part in parts if part.rows]
+        found += [*parts, total("ours, 2026", parts or [videos])]
+    return found
+
+
+def _ours(spent: Spent) -> dict[str, Any]:
+    found = _priced(spent.name, spent.gpu, spent.rows, spent.seconds, spent.gpu_wh)
     return found | {
-        "windows_min": windows / MINUTE_S,
-        "warm_ups_min": warm / MINUTE_S,
-        "idle_min": resting / MINUTE_S,
-        "gpu_wh_metered": metered,
+        "windows_min": spent.windows_s / MINUTE_S,
+        "warm_ups_min": spent.warm_s / MINUTE_S,
+        "rest_min": spent.rest_s / MINUTE_S,
+        "gpu_wh_metered": spent.metered_wh,
     }
 
 
@@ -71,7 +94,7 @@ def _priced(name: str, gpu: str, videos: int, seconds: float, wh: float) -> dict
         "gpu_hours": hours,
         "windows_min": None,
         "warm_ups_min": None,
-        "idle_min": None,
+        "rest_min": None,
         "gpu_wh": wh,
         "gpu_wh_metered": None,
         "usd_low": hours * offers[0] if offers else None,
@@ -85,30 +108,6 @@ def _range(gpu: str) -> tuple[float, float] | None:
     if not offers:
         return None
     return min(offer.low_usd for offer in offers), max(offer.high_usd for offer in offers)
-
-
-def _baseline(row: OwnRow) -> tuple[str, float]:
-    """Rows of one session may share an idle baseline: its length to the last digit gives it away."""
-    return row.machine, row.conditions["idle_s"]
-
-
-def _warm_s(row: OwnRow) -> float:
-    """The first call as recorded; each further warm-up as one whole video."""
-    more = max(row.row["warmup_runs"] - 1, 0)
-    found: float = row.conditions["cold_s"] + more * row.row["latency_s"]
-    return found
-
-
-def _power(row: OwnRow, name: str) -> float:
-    found: float | None = row.row[name]
-    return found or 0.0
-
-
-def _metered_wh(row: OwnRow) -> float:
-    """Of the first GPU meter over the timed window."""
-    readings = row.conditions.get("readings") or ()
-    joules = (found["energy_j"] for found in readings if found["scope"] == "gpu")
-    return joules_to_wh(next(joules, None) or 0.0)
 
 
 def _papers() -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
-from kinowatt.analysis.own.rows import Group, nearness, work_of
+from kinowatt.analysis.own.rows import Group, as_it_comes, nearness, work_of
 from kinowatt.analysis.predict import predict
 from kinowatt.analysis.prediction import Prediction
 from kinowatt.analysis.rows import ModelRow, cross_model_rows
@@ -11,8 +11,11 @@ from kinowatt.analysis.tables import Table
 
 PAPER_GPU = "h100-sxm"
 NOTHING = "not measured yet"
-PLAIN = ("measured_2026_n", "measured_2026_composed")  # said in words by `measured_2026`
-SETTINGS = {"paper": "as the paper ran", "default": "model card"}
+# Said in words by `measured_2026`
+PLAIN = ("measured_2026_n", "measured_2026_composed", "measured_2026_repeats")
+CARD = "model card"
+SETTINGS = {"paper": "as the paper ran", "default": CARD}
+AGAIN = "again"  # the same workload by another protocol, or with other tiling or offload
 
 
 class OfModel(Protocol):
@@ -30,32 +33,63 @@ def by_model(videos: Sequence[Each]) -> list[tuple[str, list[Each]]]:
 
 
 def model_rows(groups: Sequence[Group]) -> list[dict[str, Any]]:
-    """Each model as the paper ran it and, where that is another workload, at its card's settings."""
+    """Each model as the paper ran it and, where those are other rows, at its card's settings.
+
+    Rows of the same workload that are not averaged with these (another protocol, tiling, offload)
+    follow each: what one machine or one way of timing is worth.
+    """
     found = []
     for row in reversed(cross_model_rows()):
         plans = {preset: predict(row.model, preset=preset) for preset in SETTINGS}
-        same = work_of(plans["paper"].workload) == work_of(plans["default"].workload)
-        found.append(_row(row, plans["paper"], groups, SETTINGS["paper"] + " = card" * same))
-        if not same:
-            found.append(_row(None, plans["default"], groups, SETTINGS["default"]))
+        found += _of_model(row, plans["paper"], plans["default"], groups)
     return found
 
 
+def _of_model(
+    paper: ModelRow, ran: Prediction, card: Prediction, groups: Sequence[Group]
+) -> list[dict[str, Any]]:
+    beside, of_card = matching(groups, ran), matching(groups, card)
+    alike = work_of(ran.workload) == work_of(card.workload)
+    same = alike and beside is of_card
+    found = [_row(paper, ran, beside, SETTINGS["paper"] + " = card" * same)]
+    found += [_row(paper, ran, each, AGAIN) for each in _others(groups, ran, beside, of_card)]
+    if same:
+        return found
+    # Beside the paper where the workload is the paper's too, with what differs from how it ran
+    found.append(_row(paper if alike else None, ran if alike else card, of_card, CARD))
+    if not alike:
+        found += [_row(None, card, each, AGAIN) for each in _others(groups, card, of_card)]
+    return found
+
+
+def _others(groups: Sequence[Group], plan: Prediction, *shown: Group | None) -> list[Group]:
+    """Of the groups of a plan's workload on the paper's GPU those that have no row yet."""
+    there = {id(group) for group in shown}
+    ran = [group for group in _ran(groups, plan) if id(group) not in there]
+    return [group for group in ran if group.first.row["gpu"] == PAPER_GPU]
+
+
 def matching(groups: Sequence[Group], plan: Prediction) -> Group | None:
-    """Of the groups that ran a plan's workload, the one under conditions nearest to the plan's."""
-    ran = [
-        group
-        for group in groups
-        if group.first.row["model"] == plan.model and group.first.work == work_of(plan.workload)
-    ]
+    """Of the groups that ran a plan's workload, the one under conditions nearest to the plan's.
+
+    Never a what-if: other kernels and compiled blocks are not what either column is of.
+    """
     asked = {**plan.options, "prompt_tokens": plan.workload["prompt_tokens"]}
+    ran = _ran(groups, plan)
     return max(ran, key=lambda group: nearness(group, asked, PAPER_GPU), default=None)
 
 
+def _ran(groups: Sequence[Group], plan: Prediction) -> list[Group]:
+    return [
+        group
+        for group in filter(as_it_comes, groups)
+        if group.first.row["model"] == plan.model and group.first.work == work_of(plan.workload)
+    ]
+
+
 def _row(
-    paper: ModelRow | None, plan: Prediction, groups: Sequence[Group], setting: str
+    paper: ModelRow | None, plan: Prediction, group: Group | None, setting: str
 ) -> dict[str, Any]:
-    group = matching(groups, plan)
     found = {
         "model": plan.model,
         "setting": setting,
@@ -88,15 +122,23 @@ def _values(
         "measured_2026_latency_s": latency.mean if latency else None,
         "measured_2026_latency_sd_s": latency.sd if latency else None,
         "latency_over_paper": ratios[0] if ratios else None,
+        "latency_deviation_pct": deviation_pct(ratios[0] if ratios else None),
         "measured_2026_gpu_wh": wh,
         "measured_2026_gpu_sd_wh": energy.sd if energy else None,
         "gpu_wh_over_paper": ratios[1] if ratios else None,
+        "gpu_wh_deviation_pct": deviation_pct(ratios[1] if ratios else None),
         "measured_2026_s_per_video_s": latency.mean / video_s if latency else None,
         "measured_2026_gpu_wh_per_video_s": wh / video_s if wh is not None else None,
         "measured_2026_n": latency.n if latency else None,
         "measured_2026_composed": group.first.composed if group else None,
+        "measured_2026_repeats": latency.over if latency else None,
         "measured_2026": how(group) if group else NOTHING,
     }
+
+
+def deviation_pct(ratio: float | None) -> float | None:
+    """Ours less the paper's, percent of the paper's."""
+    return None if ratio is None else 100.0 * (ratio - 1.0)
 
 
 def how(group: Group) -> str:
@@ -129,7 +171,16 @@ def described(workload: Mapping[str, Any]) -> str:
     return f"{size}, {workload['steps']:g} step{'' if workload['steps'] == 1 else 's'}"
 
 
-def models_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+def stack_note(groups: Sequence[Group]) -> str:
+    """That the software differs from the paper's, and where what it does is taken apart."""
+    versions = sorted({str(group.first.conditions.get("torch")) for group in groups})
+    return (
+        f"The software differs: ours is torch {', '.join(versions) or '(no rows)'}, the paper's of"
+        " 2025. What of the difference is the software's is measured in docs/experiments/stack.md."
+    )
+
+
+def models_table(rows: Sequence[Mapping[str, Any]], groups: Sequence[Group]) -> Table:
     ran = [row for row in rows if row["setting"].startswith(SETTINGS["paper"])]
     there = sum(row["measured_2026"] != NOTHING for row in ran)
     return Table(
@@ -146,5 +197,8 @@ def models_table(rows: Sequence[Mapping[str, Any]]) -> Table:
             "sd: between rows (machines) of the same workload under the same conditions, or between"
             " the runs of one row; one run has none. Composed: some of the steps were timed, the"
             " others are counted as equal to them.",
+            "No what-if stands here: own kernels, nothing compiled. “Again”: the same workload by"
+            " another protocol, or with other tiling or offload, never averaged with the row above.",
+            stack_note(groups),
         ),
     )

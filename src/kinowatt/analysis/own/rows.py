@@ -10,6 +10,8 @@ from typing import Any
 WORK = ("height_px", "width_px", "frames", "tokens", "forward_passes", "sequences_per_pass")
 # A rule of composing that `sampled` no longer follows; data/README.md says which one
 OLD_RULE = "-finish-once"
+# A pipeline as it comes: other kernels are what-ifs, which stand beside nothing of the paper
+AS_IT_COMES = {"attention_backend": "default", "compile": "none"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,6 +21,7 @@ class OwnRow:
     `like`: every condition that must be equal in rows that are averaged, by dotted name. `meter`:
     what metered the GPU, None where nothing did. `composed`: the video was put together from
     parts (some steps timed, the rest counted), so that its time is linear in steps by construction.
+    `took_s`: GPU-seconds that measuring it took by the laboratory's clock, 0 where nobody says.
     """
 
     file: str
@@ -26,6 +29,7 @@ class OwnRow:
     like: Mapping[str, Any]
     meter: str | None
     composed: bool
+    took_s: float = 0.0
 
     @property
     def conditions(self) -> Mapping[str, Any]:
@@ -41,7 +45,9 @@ class OwnRow:
         return str(self.conditions.get("gpu_uuid"))
 
 
-def own_row(row: Mapping[str, Any], identity: Mapping[str, Any], file: str = "") -> OwnRow:
+def own_row(
+    row: Mapping[str, Any], identity: Mapping[str, Any], file: str = "", took_s: float = 0.0
+) -> OwnRow:
     """A row (plain JSON) with the conditions that the laboratory holds for its identity.
 
     Only seconds and GPU energy are averaged here, so of all meters the GPU's must be equal. Rows
@@ -54,7 +60,9 @@ def own_row(row: Mapping[str, Any], identity: Mapping[str, Any], file: str = "")
         meter = None
     like = {name: value for name, value in identity.items() if name != "meters"}
     like |= {"gpu_meter": meter, "composed": sorted(composed) if composed else None}
-    return OwnRow(file=file, row=row, like=like, meter=meter, composed=bool(composed))
+    return OwnRow(
+        file=file, row=row, like=like, meter=meter, composed=bool(composed), took_s=took_s
+    )
 
 
 def work_of(workload: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -108,7 +116,8 @@ class Group:
         many = len(values) > 1
         found = [fmean(runs) for runs in values] if many else list(values[0])
         if many:
-            over = f"{len(values)} rows, {self.machines} machine{'s' * (self.machines > 1)}"
+            each = "" if self.machines == len(values) else f"{len(values)} rows, "
+            over = f"{each}{self.machines} machine{'s' * (self.machines > 1)}"
         elif len(found) > 1:
             over = f"{len(found)} runs, 1 machine"
         else:
@@ -146,6 +155,12 @@ def left_out(row: OwnRow) -> str | None:
     return None
 
 
+def as_it_comes(group: Group) -> bool:
+    """Whether a pipeline ran with its own kernels, nothing compiled: not as a what-if."""
+    conditions = group.first.conditions
+    return all(conditions.get(name) == value for name, value in AS_IT_COMES.items())
+
+
 def stack_of(group: Group) -> str:
     """All conditions but the workload and how it was timed: what a curve must have in common."""
     own = ("workload.", "protocol", "composed")
@@ -158,13 +173,12 @@ def stack_of(group: Group) -> str:
 def nearness(group: Group, asked: Mapping[str, Any], gpu: str) -> tuple[Any, ...]:
     """How near to the paper's conditions: the largest stands beside its number.
 
-    The paper's GPU, kernels as the pipeline has them, the prompt's length, offload and tiling as
-    asked for; then whole videos before composed ones, more repeats, the latest.
+    The paper's GPU, the prompt's length, offload and tiling as asked for; then whole videos before
+    composed ones, more repeats, the latest.
     """
     first, conditions = group.first, group.first.conditions
     return (
         first.row["gpu"] == gpu,
-        conditions.get("attention_backend") == "default" and conditions.get("compile") == "none",
         first.row["workload"]["prompt_tokens"] == asked["prompt_tokens"],
         sum(conditions.get(name) == asked[name] for name in ("offload", "tiling")),
         not first.composed,
@@ -175,7 +189,7 @@ def nearness(group: Group, asked: Mapping[str, Any], gpu: str) -> tuple[Any, ...
 
 def as_shipped(rows: Iterable[OwnRow], gpu: str) -> list[OwnRow]:
     """Rows of one GPU that ran as the pipeline comes: its own kernels, nothing compiled or moved."""
-    usual = {"attention_backend": "default", "compile": "none", "offload": "none"}
+    usual = {**AS_IT_COMES, "offload": "none"}
     return [
         row
         for row in rows

@@ -7,7 +7,7 @@ from statistics import linear_regression
 from typing import Any
 
 from kinowatt.analysis.own.models import NOTHING
-from kinowatt.analysis.own.rows import Group
+from kinowatt.analysis.own.rows import Group, as_it_comes
 from kinowatt.analysis.own.sweeps import MIN_FIT, r_squared
 from kinowatt.analysis.tables import Table
 
@@ -26,11 +26,11 @@ class Ladder:
 
 
 def ladders(groups: Sequence[Group]) -> list[Ladder]:
-    """Composed rows are left out, and recipes of several passes, whose steps do not add up."""
+    """Composed rows are left out, what-ifs, and recipes of several passes (steps do not add up)."""
     found: dict[str, list[Group]] = {}
     for group in groups:
         first = group.first
-        if not first.composed and first.row["recipe"] == "single":
+        if not first.composed and as_it_comes(group) and first.row["recipe"] == "single":
             rest = {key: value for key, value in first.like.items() if key not in BY_STEPS}
             # By its protocol a row may still differ in how often it was timed, not in what ran
             rest.pop("protocol")

@@ -8,7 +8,7 @@ from statistics import fmean, linear_regression
 from typing import Any
 
 from kinowatt.analysis.own.models import PAPER_GPU
-from kinowatt.analysis.own.rows import Group, Repeats, nearness, stack_of
+from kinowatt.analysis.own.rows import Group, Repeats, as_it_comes, nearness, stack_of
 from kinowatt.analysis.predict import predict
 from kinowatt.analysis.rows import SWEEPS, WAN, PaperRow, paper_rows
 from kinowatt.analysis.tables import Table
@@ -90,13 +90,14 @@ def wanted(sweep: str) -> frozenset[Setting]:
 def own_series(sweep: str, groups: Sequence[Group]) -> OwnSeries:
     """The stack of conditions nearest to the paper's that has points here, with all its points.
 
-    A composed row is linear in steps by construction: along steps it would prove itself.
+    What-ifs (other kernels, compiled blocks) are never chosen: they count as `elsewhere`. A
+    composed row is linear in steps by construction: along steps it would prove itself.
     """
     here = [group for group in groups if _on_axis(sweep, group)]
     if sweep == "steps":
         here = [group for group in here if not group.first.composed]
     stacks: dict[str, list[Group]] = {}
-    for group in here:
+    for group in filter(as_it_comes, here):
         stacks.setdefault(stack_of(group), []).append(group)
     chosen = max(stacks.values(), key=_preference, default=[])
     best: dict[Setting, Group] = {}
@@ -126,7 +127,7 @@ def _near(group: Group) -> tuple[Any, ...]:
 def _preference(stack: Sequence[Group]) -> tuple[Any, ...]:
     """Conditions first, then how many settings, then the rest."""
     nearest = max(_near(group) for group in stack)
-    return (*nearest[:4], len({_setting(group) for group in stack}), *nearest[4:])
+    return (*nearest[:3], len({_setting(group) for group in stack}), *nearest[3:])
 
 
 def _setting(group: Group) -> Setting:
@@ -258,9 +259,21 @@ def _fits_row(series: OwnSeries, quantity: str) -> dict[str, Any]:
         "measured_2026_points": len(known),
         "measured_2026_fit": ours.value if ours else None,
         "measured_2026_r2": ours.r2 if ours else None,
-        "mean_ratio": fmean(known[s] / paper[s] for s in both) if both else None,
+        "mean_ratio": mean_ratio(series, quantity),
         "measured_2026": series.status,
     }
+
+
+def ratios(series: OwnSeries, quantity: str) -> dict[Setting, float]:
+    """Ours over the paper's, at each setting that both have."""
+    paper, known = paper_values(series.sweep, quantity), own_values(series, quantity)
+    return {setting: value / paper[setting] for setting, value in known.items() if setting in paper}
+
+
+def mean_ratio(series: OwnSeries, quantity: str) -> float | None:
+    """Their mean; None where no setting is shared."""
+    found = ratios(series, quantity)
+    return fmean(found.values()) if found else None
 
 
 def paper_values(sweep: str, quantity: str) -> dict[Setting, float]:
