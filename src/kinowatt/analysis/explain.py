@@ -16,6 +16,7 @@ from kinowatt.facts.gpus import gpu as find_gpu
 from kinowatt.facts.profiles import GpuProfile
 from kinowatt.facts.profiles import profile as find_profile
 from kinowatt.formats.claims import Claim
+from kinowatt.formats.measured import kernels_of
 from kinowatt.theory.predict import Scenario
 from kinowatt.theory.workload import FIELDS
 from kinowatt.units import wh_to_joules
@@ -178,6 +179,7 @@ def _stated(row: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("tiling", "offload"):
         if conditions.get(name) is not None:
             given[name] = conditions[name]
+    given["what_if"] = kernels_of(conditions)
     return {
         "latency_s": row["latency_s"],
         "energy_wh": row["energy_wh"].get("gpu"),

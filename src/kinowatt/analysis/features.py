@@ -9,6 +9,7 @@ from kinowatt.analysis.regime import device_bound, waiting_hosts_bound
 from kinowatt.errors import require_extra
 from kinowatt.facts.models import model as find_model
 from kinowatt.facts.operator_tables import operator_table
+from kinowatt.formats.measured import kernels_of
 from kinowatt.theory.passes import plan_operators
 from kinowatt.theory.physics import (
     SYNCHRONISING,
@@ -31,7 +32,6 @@ TIME_GROUPS = (
 )
 POWER_GROUPS = ("power.compute", "power.convolution", "power.memory")
 GROUPS = (*TIME_GROUPS, *POWER_GROUPS, "gap", "host")
-USUAL_KERNELS = ("default", "none")
 STAGES = ("text_encoder", "denoiser", "vae_decoder")
 
 
@@ -179,14 +179,7 @@ def row_operators(row: Row) -> Any:
     chosen = row_scenario(row)
     resolved = plan(chosen.model, chosen.workload, chosen.recipe, chosen.tiling)
     operators = plan_operators(chosen.model, chosen.workload, resolved, operator_table)
-    return apply(operators, _kernels(row))
-
-
-def _kernels(row: Row) -> dict[str, str]:
-    """What-ifs that say which kernels a row's pipeline was made to run."""
-    conditions = row["conditions"]
-    made = {"attention": conditions.get("attention_backend"), "compile": conditions.get("compile")}
-    return {key: value for key, value in made.items() if value not in (None, *USUAL_KERNELS)}
+    return apply(operators, kernels_of(row["conditions"]))
 
 
 def row_scenario(row: Row) -> Scenario:

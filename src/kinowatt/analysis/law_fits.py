@@ -126,7 +126,7 @@ def fit_laws(points: Sequence[Point], clock: Callable[[Point], float]) -> dict[s
     `points`: those of a `Microbench`; `clock`: the share of the greatest clock at which the burst
     of one ran. Raises `InputError` where none of a kind that every model needs is there.
     """
-    found = {}
+    found: dict[str, Law] = {}
     for name, spec in SPECS.items():
         samples = [_sample(p, clock(p)) for p in points if spec.takes(p) and paced(p)]
         if samples:

@@ -86,6 +86,8 @@ def _optional(name: str, given: Mapping[str, Any]) -> str | None:
 def _mapping(value: object) -> Mapping[str, str]:
     if value is None:
         return {}
+    if isinstance(value, tuple):  # pairs, where options must be hashable
+        value = dict(value)
     if not isinstance(value, Mapping):
         raise InputError(f"what_if must be a mapping of KEY to VALUE, not {value!r:.80}")
     return {str(key): str(item) for key, item in value.items()}

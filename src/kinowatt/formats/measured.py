@@ -9,6 +9,7 @@ from kinowatt.formats.claims import SETTINGS, Claim, Reading, StageClaim, known_
 
 SCOPES = ("gpu", "cpu", "ram")
 KEPT = ("torch", "diffusers", "driver", "attention_backend", "compile", "weights")
+USUAL_KERNELS = ("default", "none")
 
 
 def read_rows(file: str, text: str) -> Reading:
@@ -64,6 +65,7 @@ def _claim(line: int, row: Mapping[str, Any]) -> Claim:
         options={
             "recipe": row.get("recipe"),
             **{name: conditions[name] for name in ("tiling", "offload") if name in conditions},
+            "what_if": tuple(kernels_of(conditions).items()) or None,
         },
         modelled=frozenset(_modelled(conditions)),
         columns={name: name for name in ("model", "gpu", "latency_s", "energy_wh", "workload")},
@@ -72,6 +74,12 @@ def _claim(line: int, row: Mapping[str, Any]) -> Claim:
             **{name: str(conditions[name]) for name in KEPT if conditions.get(name) is not None},
         },
     )
+
+
+def kernels_of(conditions: Mapping[str, Any]) -> dict[str, str]:
+    """As `what_if`, which kernels a row's pipeline was made to run; empty for the usual ones."""
+    made = {"attention": conditions.get("attention_backend"), "compile": conditions.get("compile")}
+    return {key: value for key, value in made.items() if value not in (None, *USUAL_KERNELS)}
 
 
 def _label(work: Mapping[str, Any]) -> str:

@@ -73,11 +73,9 @@ TARGETS = (
         what=f"{ENERGY}, under {COOL_W:.0f} W",
         only=_cool,
     ),
-)
-TARGETS += (
     replace(
         _target(LATENCY, WHAT_IF, None, mae_pct=6.0, worst_pct=6.0),
-        what="what-if: attention kernel, batch, compiled blocks",
+        what="attention kernel, batch, compiled blocks",
     ),
 )
 REGIMES = {"gpu": "GPU", "call": "host", None: "either"}
