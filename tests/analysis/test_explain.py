@@ -70,11 +70,13 @@ def synthetic(models: Sequence[str]) -> dict[str, list[int | None]]:
 
 
 # Least shares in the first place and in the first three, as obtained. Twice the steps costs what
-# twice the batch does: those two cannot be told apart, so steps are often behind.
+# twice the batch does: those two cannot be told apart, so steps are often behind. The software of
+# 2025 was slower for its flash attention above all (docs/experiments/stack.md), and looks like it.
 OBTAINED = {
     "attention": (0.8, 1.0),
+    "compiled": (1.0, 1.0),
     "float32": (1.0, 1.0),
-    "software": (1.0, 1.0),
+    "software": (0.5, 1.0),
     "tiling": (0.2, 1.0),
     "throttling": (1.0, 1.0),
     "frames-or-steps": (0.0, 0.5),
@@ -104,7 +106,16 @@ def test_a_first_call_of_a_short_video() -> None:
 
 
 def test_a_cause_is_registered_once() -> None:
-    kinds = {"attention", "float32", "offload", "software", "tiling", "throttling", "warm-up"}
+    kinds = {
+        "attention",
+        "compiled",
+        "float32",
+        "offload",
+        "software",
+        "tiling",
+        "throttling",
+        "warm-up",
+    }
     assert set(causes()) == kinds
     with pytest.raises(ValueError, match="twice"):
         cause("tiling")(lambda chosen: iter(()))

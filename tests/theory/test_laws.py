@@ -22,6 +22,8 @@ LAW = Law(
     anchors=(Anchor(at=(10.0, 10.0), excess=log(1.2)),),
 )
 
+TINY = Law(rate_flops=1e9, bandwidth_bytes_per_s=1e9, start_s=0.0)
+
 
 def operator(**more: Any) -> Operator:
     values: dict[str, Any] = {
@@ -77,6 +79,14 @@ def test_a_larger_call_never_takes_less(first: float, second: float) -> None:
     assert seconds(small) <= seconds(large) * (1 + 1e-9)
 
 
+def test_keys_that_do_not_fill_their_tiles_take_longer() -> None:
+    law = Law(rate_flops=1e12, bandwidth_bytes_per_s=1e12, start_s=0.0, ragged=0.1)
+    whole, ragged = (law.parts({"kv": kv}, 1e12, 0.0)[0] for kv in (6400.0, 6360.0))
+    assert (whole, ragged) == (1.0, pytest.approx(1.1))
+    both, _ = law.parts({"kv": np.array([6400.0, 6360.0])}, 1e12, 0.0)
+    assert both == pytest.approx([1.0, 1.1])
+
+
 def test_arrays_and_numbers_are_answered_alike() -> None:
     rows = np.array([10.0, 1e3, 1e5])
     law = replace(LAW, halves={"tiles": 1e4})
@@ -108,6 +118,13 @@ def test_arrays_and_numbers_are_answered_alike() -> None:
 )
 def test_the_closest_law_comes_first(more: dict[str, Any], name: str) -> None:
     assert law_names(operator(**more))[0] == name
+
+
+def test_no_other_kernel_stands_in_for_one_that_is_asked_for() -> None:
+    asked = operator(kind="attention", op="attention.flash", dims={"head": 64})
+    assert law_of(asked, {"attention": LAW, "attention.flash": TINY}) is TINY
+    with pytest.raises(FactsError, match="no law for attention"):
+        law_of(asked, {"attention": LAW})
 
 
 def test_an_operator_without_a_law_is_an_error() -> None:

@@ -56,6 +56,6 @@ def test_refuses_in_one_line(what_if: dict[str, str], message: str) -> None:
 
 
 def test_a_name_is_registered_once() -> None:
-    assert set(transforms()) == {"linear", "cache", "text-cache", "window", "attention"}
+    assert set(transforms()) == {"linear", "cache", "text-cache", "window", "attention", "compile"}
     with pytest.raises(ValueError, match="registered twice"):
         transform("cache", (), "again", "computed")(lambda operators, value: list(operators))

@@ -155,6 +155,7 @@ def explain(
         energy_wh,
         found.predicted_s,
         found.predicted_wh_gpu,
+        found.same_stack is True,
     )
     return Explanation(
         **{field.name: getattr(found, field.name) for field in fields(found)},
@@ -236,6 +237,7 @@ class _About:
     energy_wh: float | None
     expected_s: float
     expected_wh: float
+    same_stack: bool  # the software is known to be the profile's
 
 
 def _ranked(about: _About) -> tuple[RankedCause, ...]:
@@ -272,9 +274,11 @@ def _fits(about: _About) -> Sequence[search.Fit]:
             ("offload", chosen.offload),
             ("recipe", chosen.recipe.name),
             ("tiling", chosen.tiling),
+            ("what_if", tuple(chosen.what_if.items())),
         ),
     )
-    profiles = tuple(dict.fromkeys((chosen.profile.name, *profiles_of(gpu))))
+    others = () if about.same_stack else profiles_of(gpu)
+    profiles = tuple(dict.fromkeys((chosen.profile.name, *others)))
     tried, forecaster = search.all_hypotheses(model, gpu), Forecaster()
     search.prepare(forecaster, [row], tried, profiles)
     return search.explain(forecaster, [row], tried, profiles)
@@ -297,6 +301,8 @@ def _of_fit(fit: search.Fit, about: _About, labels: float) -> RankedCause:
 
 def _running(about: _About, labels: float) -> Iterator[RankedCause]:
     for effect in effects(about.scenario):
+        if effect.kind == "software" and about.same_stack:
+            continue
         energy = effect.energy_wh
         yield RankedCause(
             kind=effect.kind,

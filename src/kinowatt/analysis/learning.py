@@ -19,6 +19,7 @@ from kinowatt.analysis.held_out import (
     left_out,
     megapixels,
     model,
+    predicted_by,
 )
 from kinowatt.analysis.intervals import spread
 from kinowatt.errors import InputError, require_extra
@@ -56,7 +57,8 @@ def learn(bench: Bench, rows: Sequence[Row] = (), label: str = "") -> Learned:
     seen = features([rows[index] for index in taken], physics)
     factors = fit_factors(seen, physics)
     fitted = replace(physics, factors={factor.name: factor.value for factor in factors})
-    profile = _profile(bench, fitted, label) | _by_rows(seen, physics)
+    changed = features([rows[index] for index in of_other_kernels(bench, rows)], physics)
+    profile = _profile(bench, fitted, label) | _by_rows(seen, changed, physics)
     return Learned(
         profile=profile,
         factors=factors,
@@ -146,7 +148,7 @@ def _host(after: AfterWork) -> dict[str, float]:
     return {"seconds_per_video": after.base_s, "seconds_per_megapixel": after.megapixel_s}
 
 
-def _by_rows(seen: Features, physics: Physics) -> dict[str, Any]:
+def _by_rows(seen: Features, changed: Features, physics: Physics) -> dict[str, Any]:
     """What only rows tell: models seen, their range, and how far what was left out is missed."""
     rows = seen.rows
     models = sorted({row["model"] for row in rows})
@@ -162,7 +164,7 @@ def _by_rows(seen: Features, physics: Physics) -> dict[str, Any]:
             name: [float(end(each[name] for each in reached)) for end in (min, max)]
             for name in reached[0]
         },
-        "spread": spreads(seen, physics),
+        "spread": spreads(seen, physics) | _changed(seen, changed, physics),
     }
 
 
@@ -181,6 +183,15 @@ def spreads(seen: Features, physics: Physics) -> dict[str, Any]:
         "call_bound": _scope(seen, by_model or by_configuration, paced=False),
     }
     return {scope: {**alone, **quantities} for scope, quantities in found.items()}
+
+
+def _changed(seen: Features, changed: Features, physics: Physics) -> dict[str, Any]:
+    """How far rows with other kernels are missed by the fit on the usual ones, where models tell."""
+    if len({*map(model, changed.rows)}) < FEWEST_MODELS:
+        return {}
+    alone = {"latency": ALONE, "energy": ALONE}
+    found = _scope(changed, predicted_by(seen, changed, physics), paced=True)
+    return {"changed": {**alone, **found}}
 
 
 def _scope(seen: Features, found: HeldOut, paced: bool) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 from kinowatt.analysis.predict import DEFAULT_GPU, scenario
 from kinowatt.errors import InputError, require_extra
 from kinowatt.facts.operator_tables import operator_table
+from kinowatt.theory.kernels import other_kernels
 from kinowatt.theory.predict import Scenario, estimate, reach_of
 from kinowatt.theory.profile import Reach, interval
 from kinowatt.theory.workload import FIELDS
@@ -106,6 +107,7 @@ def _with_intervals(
         model=chosen.model.name,
         call_bound=columns["call_bound"],
         beyond=columns["beyond"],
+        changed=other_kernels(chosen.what_if),
     )
     latency = interval(chosen.profile, reach, "latency", columns["latency_s"])
     energy = interval(chosen.profile, reach, "energy", columns["energy_wh_gpu"])

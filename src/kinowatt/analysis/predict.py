@@ -13,7 +13,7 @@ from kinowatt.facts.models import model as find_model
 from kinowatt.facts.operator_tables import operator_table
 from kinowatt.facts.profiles import GpuProfile
 from kinowatt.facts.profiles import profile as find_profile
-from kinowatt.theory.kernels import KERNELS, law_of_kernel
+from kinowatt.theory.kernels import KERNELS, law_of_kernel, other_kernels
 from kinowatt.theory.predict import Scenario, memory
 from kinowatt.theory.profile import Reach, beyond, interval, sizes
 from kinowatt.theory.recipe import Effective, notes
@@ -156,6 +156,7 @@ def _reach(chosen: Scenario, figures: Mapping[str, Any]) -> Reach:
         model=chosen.model.name,
         call_bound=figures["call_bound"],
         beyond=sum(beyond(chosen.profile, _sizes(figures)).values()),
+        changed=other_kernels(chosen.what_if),
     )
 
 

@@ -183,9 +183,9 @@ def _power(raw: Mapping[str, Any], gpu: GpuSpec) -> Mapping[str, float]:
 def _spread(
     raw: Mapping[str, Any], name: str
 ) -> dict[str, dict[str, dict[str, tuple[float, float]]]]:
-    """Both scopes, quantities and levels, as pairs of numbers around 1."""
+    """Scopes, quantities and levels, as pairs of numbers around 1."""
     found: dict[str, dict[str, dict[str, tuple[float, float]]]] = {}
-    for scope in ("seen", "unseen", *(("call_bound",) if "call_bound" in raw else ())):
+    for scope in ("seen", "unseen", *(s for s in ("call_bound", "changed") if s in raw)):
         found[scope] = {}
         for quantity in ("latency", "energy"):
             found[scope][quantity] = {}

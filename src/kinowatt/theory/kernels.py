@@ -18,6 +18,11 @@ RESIDUAL_TENSORS = 5
 RESIDUAL_KERNELS = 2
 
 
+def other_kernels(what_if: Mapping[str, str]) -> bool:
+    """Whether a change makes other kernels run than those that rows were measured with."""
+    return "compile" in what_if or what_if.get("attention") in KERNELS
+
+
 def law_of_kernel(kernel: str) -> str:
     """The name of the law that a kernel of attention follows in a learned profile."""
     return f"attention.{kernel}"

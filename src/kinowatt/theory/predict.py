@@ -7,6 +7,7 @@ from typing import Any
 from kinowatt.facts.gpus import GpuSpec
 from kinowatt.facts.models import ModelSpec, Recipe
 from kinowatt.facts.profiles import GpuProfile
+from kinowatt.theory.kernels import other_kernels
 from kinowatt.theory.memory import Memory, peak_memory
 from kinowatt.theory.operators import Operator
 from kinowatt.theory.passes import Tables, plan_operators
@@ -85,6 +86,7 @@ def reach_of(scenario: Scenario, found: Estimate) -> Reach:
         model=scenario.model.name,
         call_bound=call_bound(found),
         beyond=sum(beyond(scenario.profile, reached).values()),
+        changed=other_kernels(scenario.what_if),
     )
 
 

@@ -159,23 +159,27 @@ class Reach:
     """How far from what a profile was fitted on something is.
 
     `call_bound`: 1 where the host sets the pace of the denoiser, else 0. `beyond`: doublings outside
-    the range of its rows, over all of its axes.
+    the range of its rows, over all of its axes. `changed`: whether other kernels run than in them.
     """
 
     model: str
     call_bound: Number = 0
     beyond: Number = 0.0
+    changed: bool = False
 
 
 def interval(
     profile: GpuProfile, reach: Reach, quantity: str, value: Number
 ) -> Mapping[str, tuple[Number, Number]]:
-    """Low and high ends by level: residuals of held-out rows, wider for models not fitted on.
+    """Low and high ends by level: residuals of held-out rows, wider for models not fitted on
+    and for kernels of which only predictions speak.
 
     Where the host sets the pace its own scatter counts; each doubling outside the range of the rows
     adds as much again.
     """
     scope = "seen" if reach.model in profile.seen else "unseen"
+    if reach.changed and "changed" in profile.spread:
+        scope = "changed"
     levels = profile.spread[scope][quantity]
     calls = profile.spread.get("call_bound", profile.spread[scope])[quantity]
     found = {}

@@ -1,0 +1,90 @@
+"""Other kernels of attention, and what compiled blocks still move through memory."""
+
+from collections import Counter
+
+import pytest
+
+from kinowatt import predict, predict_many
+from kinowatt.analysis.predict import scenario
+from kinowatt.errors import InputError
+from kinowatt.facts.operator_tables import operator_table
+from kinowatt.theory.kernels import compiled_blocks, other_kernels
+from kinowatt.theory.operators import COMPUTE_KINDS, Operator
+from kinowatt.theory.passes import plan_operators
+from kinowatt.theory.recipe import plan
+
+WAN = "wan2.1-t2v-1.3b"
+TOKENS, WIDTH, HIDDEN, TEXT, FORWARDS, BLOCKS = 32760, 1536, 8960, 512, 100, 30
+
+
+def denoiser(model: str) -> list[Operator]:
+    chosen = scenario(model)
+    resolved = plan(chosen.model, chosen.workload, chosen.recipe, chosen.tiling)
+    found = plan_operators(chosen.model, chosen.workload, resolved, operator_table)
+    return [operator for operator in found if operator.stage == "denoiser"]
+
+
+def test_a_compiled_block_by_hand() -> None:
+    """Tensors of a block, in bytes of bfloat16: five of the residual in each branch, queries and
+    keys read and written in attention, the hidden activations read and written in the MLP."""
+    stream = 2.0 * TOKENS * WIDTH
+    each = {
+        "fused.self_attention": 5 * stream + 4 * stream,
+        "fused.cross_attention": 5 * stream + 2 * stream + 2 * 2.0 * TEXT * WIDTH,
+        "fused.mlp": 5 * stream + 2 * 2.0 * TOKENS * HIDDEN,
+    }
+    fused = [o for o in compiled_blocks(denoiser(WAN)) if o.op.startswith("fused")]
+    assert {o.op: o.bytes for o in fused} == pytest.approx(
+        {op: FORWARDS * BLOCKS * nbytes for op, nbytes in each.items()}
+    )
+    assert sum(o.calls for o in fused) == FORWARDS * BLOCKS * (4 + 4 + 3)
+
+
+@pytest.mark.parametrize("model", [WAN, "ltx-video-0.9.7-dev", "cogvideox-2b"])
+def test_compiling_keeps_every_product_and_moves_less(model: str) -> None:
+    usual = denoiser(model)
+    compiled = compiled_blocks(usual)
+
+    def products(operators: list[Operator]) -> Counter[tuple[str, float]]:
+        return Counter((o.kind, float(o.flops)) for o in operators if o.kind in COMPUTE_KINDS)
+
+    assert products(compiled) == products(usual)
+    moved, before = (sum(o.bytes or 0.0 for o in each) for each in (compiled, usual))
+    assert moved < before
+    assert sum(o.calls for o in compiled) < sum(o.calls for o in usual)
+
+
+@pytest.mark.parametrize("model", ["animatediff-lightning", "wan2.1-t2v-1.3b-as-published"])
+def test_only_transformers_are_compiled(model: str) -> None:
+    with pytest.raises(InputError, match="transformers alone"):
+        predict(model, what_if={"compile": "blocks"})
+
+
+def test_kernels_in_the_order_in_which_they_were_measured() -> None:
+    seconds = {
+        kernel: predict(WAN, what_if={"attention": kernel}).latency_s
+        for kernel in ("cudnn", "flash", "efficient", "math")
+    }
+    assert sorted(seconds, key=lambda kernel: seconds[kernel]) == list(seconds)
+
+
+def test_another_kernel_has_a_wider_interval() -> None:
+    usual, other = predict(WAN), predict(WAN, what_if={"attention": "flash"})
+
+    def width(found: object) -> float:
+        low, high = found.intervals["latency_s"]["95"]  # type: ignore[attr-defined]
+        return float(high / low)
+
+    assert width(other) > width(usual)
+    many = predict_many(WAN, what_if={"attention": "flash"})
+    assert many["latency_s_95_high"] == pytest.approx(other.intervals["latency_s"]["95"][1])
+
+
+def test_what_counts_as_another_kernel() -> None:
+    assert other_kernels({"attention": "flash"}) and other_kernels({"compile": "blocks"})
+    assert not other_kernels({"attention": "math"}) and not other_kernels({"cache": "0.5"})
+
+
+def test_a_profile_without_a_law_refuses_and_says_what_it_knows() -> None:
+    with pytest.raises(InputError, match="knows no attention kernel flash; it knows fused, math"):
+        predict(WAN, gpu="a100", what_if={"attention": "flash"})
