@@ -78,7 +78,7 @@ OBTAINED = {
     "float32": (1.0, 1.0),
     "software": (0.5, 1.0),
     "tiling": (0.2, 1.0),
-    "throttling": (1.0, 1.0),
+    "throttling": (0.8, 1.0),
     "frames-or-steps": (0.0, 0.5),
     "guidance": (1.0, 1.0),
 }
