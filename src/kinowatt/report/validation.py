@@ -18,6 +18,7 @@ TEXT = {
         "With *nothing* left out the form is seen to fit; with *all rows* left out the microbench"
         " alone predicts; everything else predicts rows that the fit did not see."
     ),
+    "what_if": "",
     "worst": "",
     "memory": "",
     "other_laboratories": "",
