@@ -71,12 +71,16 @@ class Factor:
 
 
 def fit_factors(
-    seen: Features, physics: Physics, prior_sigma: Mapping[str, float] = PRIOR_SIGMA
+    seen: Features,
+    physics: Physics,
+    prior_sigma: Mapping[str, float] = PRIOR_SIGMA,
+    start: Sequence[Factor] = (),
 ) -> tuple[Factor, ...]:
     """Least squares on seconds, joules and clocks of stages, outliers held back, drawn towards 1.
 
     At the power limit joules follow seconds; the clock is what tells operators' power apart. Of rows
-    without stages the whole counts. `prior_sigma`: of each factor's logarithm.
+    without stages the whole counts. `prior_sigma`: of each factor's logarithm. `start`: factors to
+    begin the search at, those of nearly the same rows, say.
     """
     np: Any = require_extra("learn", "numpy")
     optimize: Any = require_extra("learn", "scipy.optimize")
@@ -90,7 +94,8 @@ def fit_factors(
         held = SOFT * np.sqrt(2 * (np.sqrt(1 + rows**2) - 1))  # grows linearly beyond SOFT
         return np.concatenate([held, logs / sigma])
 
-    best = optimize.least_squares(off, np.zeros(len(GROUPS)), x_scale=0.1, diff_step=1e-4)
+    begin = np.log([factor.value for factor in start]) if start else np.zeros(len(GROUPS))
+    best = optimize.least_squares(off, begin, x_scale=0.1, diff_step=1e-4)
     if not best.success:
         raise InputError(f"the fit of {len(seen.rows)} rows did not settle: {best.message}")
     spread = np.sqrt(np.diag(np.linalg.inv(best.jac.T @ best.jac)))

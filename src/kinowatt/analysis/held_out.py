@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from kinowatt.analysis.factors import fit_factors
+from kinowatt.analysis.factors import Factor, fit_factors
 from kinowatt.analysis.features import STAGES, Features, Row, Stages
 from kinowatt.errors import require_extra
 from kinowatt.theory.physics import Physics
@@ -14,6 +14,7 @@ from kinowatt.units import joules_to_wh
 
 FAMILIES = {"wan2.1-t2v-1.3b": "wan", "wan2.1-t2v-14b": "wan"}
 FAMILIES |= {"cogvideox-2b": "cogvideox", "cogvideox-5b": "cogvideox"}
+MOST_FITS = 100
 _WORK = ("height_px", "width_px", "frames", "tokens", "sequences_per_pass")
 _RAN = ("tiling", "offload", "attention_backend", "compile")
 
@@ -93,16 +94,21 @@ def microbench_only(seen: Features, physics: Physics) -> HeldOut:
 
 
 def left_out(seen: Features, physics: Physics, label: Callable[[Row], Hashable]) -> HeldOut:
-    """Every group of rows with one label by the fit on all others."""
+    """Every group of rows with one label by the fit on all others.
+
+    Of more than `MOST_FITS` labels several are left out together, which is no easier for a profile.
+    """
     np: Any = require_extra("learn", "numpy")
     labels = [label(row) for row in seen.rows]
     n = len(labels)
     columns = {name: np.zeros((n, len(STAGES))) for name in ("seconds", "joules", "clock")}
     whole = {name: np.zeros(n) for name in ("latency_s", "energy_wh")}
-    for each in dict.fromkeys(labels):
-        outside = [i for i in range(n) if labels[i] == each]
-        inside = [i for i in range(n) if labels[i] != each]
-        found = predicted_by(seen.only(inside), seen.only(outside), physics)
+    start = fit_factors(seen, physics)
+    part_of = {each: k % MOST_FITS for k, each in enumerate(dict.fromkeys(labels))}
+    for part in range(min(MOST_FITS, len(part_of))):
+        outside = [i for i in range(n) if part_of[labels[i]] == part]
+        inside = [i for i in range(n) if part_of[labels[i]] != part]
+        found = predicted_by(seen.only(inside), seen.only(outside), physics, start)
         for name, column in columns.items():
             column[outside] = getattr(found.stages, name)
         for name, column in whole.items():
@@ -110,9 +116,12 @@ def left_out(seen: Features, physics: Physics, label: Callable[[Row], Hashable])
     return HeldOut(stages=Stages(**columns), **whole)
 
 
-def predicted_by(taught: Features, asked: Features, physics: Physics) -> HeldOut:
-    """Some rows by the fit on others."""
-    factors = {factor.name: factor.value for factor in fit_factors(taught, physics)}
+def predicted_by(
+    taught: Features, asked: Features, physics: Physics, start: Sequence[Factor] = ()
+) -> HeldOut:
+    """Some rows by the fit on others; `start`: where its search begins."""
+    fitted = fit_factors(taught, physics, start=start)
+    factors = {factor.name: factor.value for factor in fitted}
     return by_factors(asked, physics, factors, fit_after_work(taught.rows))
 
 
