@@ -64,36 +64,6 @@ def test_the_profile_may_be_named(root: Path, capsys: pytest.CaptureFixture[str]
     assert set(found["profiles"].values()) == {"h100-sxm/paper-corrected"}
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["nowhere.csv"], "nowhere.csv: No such file"),
-        (["mine.csv"], "no column of seconds, energy or power is recognised"),
-        (["mine.csv", "--map", "latency=took"], "unknown quantity 'latency' (did you mean"),
-        (["mine.csv", "--map", "latency_s=tok"], "unknown column 'tok' (did you mean 'took'?)"),
-        (["mine.csv", "--map", "latency_s=took:W"], "unknown unit of latency_s 'W'"),
-        (["mine.csv", "--map", "latency_s=took", "--gpu", "h1000"], "unknown GPU 'h1000'"),
-        (["mine.csv", "--map", "latency_s=took", "--model", "wan3"], "unknown model 'wan3'"),
-        (["mine.csv", "--map", "latency_s=took", "--profile", "paper"], "needs rows of one GPU"),
-    ],
-)
-def test_bad_input_is_one_line_and_exit_2(
-    arguments: list[str],
-    said: str,
-    mine: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.chdir(mine.parent)
-    with pytest.raises(SystemExit) as stopped:
-        main(["audit", *arguments])
-    assert stopped.value.code == 2
-    printed = capsys.readouterr()
-    assert said in printed.err
-    assert printed.err.count("\n") == 1
-    assert printed.out == ""
-
-
 def test_markup_in_a_file_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     flag = Flag(kind="k", severity="error", what="is [bold]x[/nope]", lines=(2,), suggestion="[a]")
     report(

@@ -64,27 +64,3 @@ def test_where_nothing_fits_it_says_so_and_ends_well(capsys: pytest.CaptureFixtu
     assert "Nothing fits: what would have to give" in shown
     assert "memory 3 GiB → 14.4 GiB" in shown
     assert "Best settings" not in shown
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--max-latency-s", "-1"], "max_latency_s must be above 0"),
-        (["--gpu", "h1000"], "did you mean 'h100'"),
-        (["--price", "abc"], "--price takes USD or GPU=USD"),
-        (["--price", "1", "--price", "2"], "--price GPU=USD"),
-        (["--confidence", "ninety"], "one of 50, 80, 95"),
-        (["--min-height", "0p"], "above 0"),
-        (["--scores", "nothere.csv"], "nothere.csv"),
-        (["--max-latency-s", "soon"], "not a valid float"),
-    ],
-)
-def test_bad_input_is_one_line(
-    capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
-) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(["budget", *arguments])
-    told = capsys.readouterr().err
-    assert ended.value.code == 2
-    assert message in told
-    assert told.count("\n") == 1

@@ -47,29 +47,3 @@ def test_json_is_the_profile(root: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert profile["kind"] == "learned"
     assert profile["seen"] == []
     assert {"laws", "power", "host_s", "gap_s", "factors"} == set(profile["physics"])
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--microbench", "nothere.json"], "nothere.json"),
-        (["--microbench", BENCH, "-o", "profile.toml"], "a profile is a .json file"),
-        (["--microbench", "data/measurements/h100-sxm.jsonl"], "h100-sxm.jsonl"),
-        (["--microbench", BENCH, "--rows", "data/memory/h100-sxm.jsonl"], "h100-sxm.jsonl:1"),
-        ([], "microbench"),
-    ],
-)
-def test_bad_input_is_one_line(
-    root: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    arguments: list[str],
-    message: str,
-) -> None:
-    monkeypatch.chdir(root)
-    with pytest.raises(SystemExit) as ended:
-        main(["calibrate", *arguments])
-    told = capsys.readouterr().err
-    assert ended.value.code == 2
-    assert message in told
-    assert told.count("\n") == 1

@@ -67,33 +67,6 @@ def test_what_people_read(capsys) -> None:
         assert words in out
 
 
-@pytest.mark.parametrize(
-    ("args", "message"),
-    [
-        (("predict", "wan-1.3"), "unknown model"),
-        (("predict", "wan-1.3b", "--gpu", "h1000"), "did you mean 'h100"),
-        (("predict", "wan-1.3b", "--height", "481"), "nearest: 480"),
-        (("predict", "wan-1.3b", "--height", "tall"), "is not a valid float"),
-        (("predict", "wan-1.3b", "--what-if", "fp8"), "KEY=VALUE"),
-        (("predict", "wan-1.3b", "--host", "epyc"), "no host model"),
-        (("predict", "wan-1.3b", "--embodied"), "needs grid or intensity"),
-        (("predict", "wan-1.3b", "--grid", "FR", "--intensity", "3"), "either grid or intensity"),
-        (("predict", "wan-1.3b", "--pue", "0.5"), "pue must be from 1"),
-        (("predict",), "Missing argument"),
-        (("pedict",), "did you mean 'predict'"),
-        (("scaling", "wan-1.3b", "--values", "1,x"), "numbers separated by commas"),
-        (("roofline", "--dtype", "float12"), "unknown dtype"),
-        (("trace", "nothing-here"), "unknown model"),
-    ],
-)
-def test_bad_input_is_one_line_and_two(capsys, args: tuple[str, ...], message: str) -> None:
-    code, out, err = run(capsys, *args)
-    assert (code, out) == (2, "")
-    assert message in err
-    assert err.startswith("kinowatt: ")
-    assert err.count("\n") == 1
-
-
 def test_help_lists_every_command(capsys) -> None:
     _, out, _ = run(capsys, "--help")
     assert {name for names in SECTIONS.values() for name in names} == set(cli.commands)

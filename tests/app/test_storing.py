@@ -80,26 +80,3 @@ def test_migrate_says_what_it_did(tmp_path: Path, say, fail) -> None:
     assert "run `kinowatt store migrate" in fail("store", "list", str(old))
     assert "version 0002 now, before 0001" in " ".join(say("store", "migrate", str(old)).split())
     assert "already" in say("store", "migrate", str(old))
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (("store", "list", "none.db"), "no such store"),
-        (("store", "list", "rows.jsonl", "--where", "modle=x"), "did you mean 'model'"),
-        (("store", "list", "rows.jsonl", "--limit", "0"), "limit must be from 1"),
-        (("store", "list", "rows.jsonl", "--after", "x"), "no cursor"),
-        (("store", "show", "rows.jsonl", "99"), "no row '99'"),
-        (("store", "import", "rows.db", "none.jsonl"), "No such file"),
-        (("store", "import", "rows.jsonl", "rows.jsonl"), "is not a store"),
-        (("store", "migrate", "none.db"), "no such store"),
-        (("store", "list", "postgresql://u@127.0.0.1:9/x"), "cannot be reached"),
-        (("export", "rows.jsonl", "--to", "cvs", "-o", "x"), "did you mean 'csv'"),
-        (("export", "rows.jsonl", "-o", "x"), "which format?"),
-        (("export", "rows.jsonl", "--to", "parquet"), "give -o PATH"),
-        (("export", "rows.jsonl", "--to", "csv", "--where", "steps>999"), "no rows are left"),
-        (("export", "rows.jsonl", "--to", "codecarbon", "--grid", "Frnace"), "France"),
-    ],
-)
-def test_bad_input_is_one_line(file: Path, fail, words: tuple[str, ...], message: str) -> None:
-    assert message in fail(*words)

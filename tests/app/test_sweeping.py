@@ -75,39 +75,6 @@ def test_dry_runs_load_nothing_that_measures(here: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        ([], "PLAN is missing: a .yaml file, or one of paper-as-claimed"),
-        (["quikc", "--dry-run"], "unknown plan 'quikc' (did you mean 'quick'?)"),
-        (["no.yaml"], "no.yaml: No such file or directory"),
-        (["p.yaml"], "no GPU to measure on: "),
-        (["smoke", "--executor", "rya"], "unknown executor 'rya' (did you mean 'ray'?)"),
-        (["smoke", "--gpus", "0"], "Invalid value for '--gpus'"),
-        (["smoke", "--store", "/proc/rows.db"], "the store cannot be made here"),
-        (["smoke", "--store", "."], "is a folder; a store is a file"),
-        (["smoke", "--store", "p.yaml"], "is not a store"),
-        (["smoke", "--store", "mysql://x"], "unknown database 'mysql'"),
-        (
-            ["smoke", "--store", "postgresql+psycopg://nobody@127.0.0.1:9/x"],
-            "cannot be reached",
-        ),
-        (["smoke", "--dry-run", "--grid", "Frnace"], "unknown grid 'Frnace'"),
-        (["smoke", "--dry-run", "--gpu", "h1000"], "unknown GPU 'h1000'"),
-    ],
-)
-def test_bad_input_is_one_line_exit_2_and_nothing_written(
-    here: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
-) -> None:
-    assert run(*words) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.startswith("kinowatt: ")
-    assert message in captured.err
-    assert captured.err.count("\n") == 1
-    assert [path.name for path in here.iterdir()] == ["p.yaml"]
-
-
-@pytest.mark.parametrize(
     ("line", "message"),
     [
         ("    grid: {stpes: 4}", "p.yaml:3: blocks[0].grid: unknown setting 'stpes'"),

@@ -93,23 +93,3 @@ def test_on_a_terminal_it_goes_on_until_ctrl_c(running: Published) -> None:
     os.close(parent)
     assert seen.count(b"WanPipeline") >= 3
     assert process.returncode == 0, told
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--interval", "0"], "--interval must be from 0.1 to 3600 s"),
-        (["--interval", "nan"], "--interval must be from"),
-        (["--price", "-1"], "price must be from 0"),
-        (["--grid", "ATLANTIS"], "unknown grid"),
-    ],
-)
-def test_bad_input_is_one_line(
-    capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
-) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(["top", *arguments])
-    told = capsys.readouterr().err
-    assert ended.value.code == 2
-    assert message in told
-    assert told.count("\n") == 1

@@ -15,7 +15,7 @@ from kinowatt.facts.profiles import profile as find_profile
 from kinowatt.facts.profiles import profile_files
 from kinowatt.theory.kernels import law_of_kernel
 from kinowatt.theory.physics import timer_of
-from kinowatt.theory.predict import Scenario, estimate, memory
+from kinowatt.theory.predict import Estimate, Scenario, estimate
 from kinowatt.units import GIB, joules_to_wh
 
 LIMITS = (0.8, 0.6, 0.4)  # shares of the power limit that a throttled GPU is tried at
@@ -35,7 +35,7 @@ class Effect:
     energy_wh: float | None
 
 
-Cause = Callable[[Scenario], Iterator[Effect]]
+Cause = Callable[[Scenario, Estimate], Iterator[Effect]]  # with what is believed, estimated
 _REGISTRY: dict[str, Cause] = {}
 
 
@@ -57,8 +57,9 @@ def causes() -> Mapping[str, Cause]:
 
 def effects(scenario: Scenario) -> Iterator[Effect]:
     """Of every cause that can be predicted for this model, GPU and profile."""
+    believed = estimate(scenario, operator_table)
     for function in _REGISTRY.values():
-        yield from function(scenario)
+        yield from function(scenario, believed)
 
 
 def _effect(scenario: Scenario, kind: str, words: str, prior: float) -> Effect:
@@ -83,7 +84,7 @@ HUNGRY = ("efficient",)
 
 
 @cause("attention")
-def _attention(scenario: Scenario) -> Iterator[Effect]:
+def _attention(scenario: Scenario, _: Estimate) -> Iterator[Effect]:
     """Another kernel; `math` writes its scores to memory."""
     if scenario.model.form == "paper" or "attention" in scenario.what_if:
         return  # the published form states no bytes
@@ -96,7 +97,7 @@ def _attention(scenario: Scenario) -> Iterator[Effect]:
 
 
 @cause("compiled")
-def _compiled(scenario: Scenario) -> Iterator[Effect]:
+def _compiled(scenario: Scenario, _: Estimate) -> Iterator[Effect]:
     """Blocks that torch compiled: the only cause that makes a usual row quicker."""
     if "compile" in scenario.what_if or scenario.model.form == "paper":
         return
@@ -113,7 +114,7 @@ def _with(scenario: Scenario, key: str, value: str) -> Scenario:
 
 
 @cause("software")
-def _software(scenario: Scenario) -> Iterator[Effect]:
+def _software(scenario: Scenario, _: Estimate) -> Iterator[Effect]:
     """Another fitted profile of the same GPU: the software of another year."""
     for name in profile_files():
         if not name.startswith(f"{scenario.gpu.name}/") or name == scenario.profile.name:
@@ -125,7 +126,7 @@ def _software(scenario: Scenario) -> Iterator[Effect]:
 
 
 @cause("float32")
-def _float32(scenario: Scenario) -> Iterator[Effect]:
+def _float32(scenario: Scenario, _: Estimate) -> Iterator[Effect]:
     """Matrix products and attention at the peak of float32, twice the bytes; convolutions stay."""
     physics, peaks = scenario.profile.physics, scenario.gpu.peak_flops
     if physics is None or not {"float32", "bfloat16"} <= set(peaks):
@@ -150,45 +151,43 @@ def _with_physics(scenario: Scenario, physics: Mapping[str, Any]) -> Scenario:
     return replace(scenario, profile=replace(scenario.profile, physics=physics))
 
 
-def _longer(scenario: Scenario, kind: str, words: str, extra_s: float, *, metered: bool) -> Effect:
-    """The same video with seconds in which the GPU waits; `metered`: whether at its idle watts."""
-    found = estimate(scenario, operator_table)
-    waiting_w = float(timer_of(scenario.profile, scenario.gpu).waiting_w())
-    energy_wh = joules_to_wh(float(found.energy_j) + extra_s * waiting_w)
+def _longer(believed: Estimate, kind: str, words: str, extra_s: float) -> Effect:
+    """The same video with seconds in which the GPU waits, drawing what nobody measured."""
     return Effect(
         kind=kind,
         words=words,
         prior=-2.5,
-        latency_s=float(found.latency_s) + extra_s,
-        energy_wh=energy_wh if metered else None,
+        latency_s=float(believed.latency_s) + extra_s,
+        energy_wh=None,
     )
 
 
 @cause("offload")
-def _offload(scenario: Scenario) -> Iterator[Effect]:
+def _offload(scenario: Scenario, believed: Estimate) -> Iterator[Effect]:
     """Every component's weights to the GPU and back once, from pageable memory; the GPU waits.
 
     What it draws while weights move was not measured.
     """
-    needed = memory(scenario, operator_table)
-    if needed is None or scenario.offload != "none":
+    if believed.memory is None or scenario.offload != "none":
         return
-    moved = sum(needed.weights_gib.values()) * GIB
+    moved = sum(believed.memory.weights_gib.values()) * GIB
     rates = pageable()
     moving_s = moved / rates.to_device_bytes_per_s + moved / rates.to_host_bytes_per_s
     words = "weights offloaded to the host (model offload)"
-    yield _longer(scenario, "offload", words, moving_s, metered=False)
+    yield _longer(believed, "offload", words, moving_s)
 
 
 @cause("warm-up")
-def _warm_up(scenario: Scenario) -> Iterator[Effect]:
+def _warm_up(scenario: Scenario, believed: Estimate) -> Iterator[Effect]:
     """The first call of a process, which loads and chooses kernels while the GPU waits."""
-    words = "no warm-up: the first call of a process"
-    yield _longer(scenario, "warm-up", words, first_call().extra_s, metered=True)
+    words, extra_s = "no warm-up: the first call of a process", first_call().extra_s
+    waiting_w = float(timer_of(scenario.profile, scenario.gpu).waiting_w())
+    energy_wh = joules_to_wh(float(believed.energy_j) + extra_s * waiting_w)
+    yield replace(_longer(believed, "warm-up", words, extra_s), energy_wh=energy_wh)
 
 
 @cause("tiling")
-def _tiling(scenario: Scenario) -> Iterator[Effect]:
+def _tiling(scenario: Scenario, _: Estimate) -> Iterator[Effect]:
     """The VAE decoder in tiles or whole, the other way than believed."""
     if scenario.model.form == "paper":
         return
@@ -197,7 +196,7 @@ def _tiling(scenario: Scenario) -> Iterator[Effect]:
 
 
 @cause("throttling")
-def _throttling(scenario: Scenario) -> Iterator[Effect]:
+def _throttling(scenario: Scenario, _: Estimate) -> Iterator[Effect]:
     """A lower power limit, or heat that acts like one: the clock falls until the power fits."""
     physics = scenario.profile.physics
     if physics is None:

@@ -1,5 +1,7 @@
 """Files into a store: rows of Kinowatt in any of its formats exactly, foreign ones as claims."""
 
+import errno
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,10 +41,13 @@ def import_path(
 
     Raises `InputError` for what is no file of rows, and for a row that contradicts a stored one.
     """
-    return [_import(store, file, assumed or {}, mapping) for file in _files(path)]
+    return [_import(store, file, assumed or {}, mapping) for file in files_of(path)]
 
 
-def _files(path: Path) -> list[Path]:
+def files_of(path: Path) -> list[Path]:
+    """The files that `import_path` reads; an `InputError` where there are none."""
+    if not path.exists():
+        raise InputError(f"{path}: {os.strerror(errno.ENOENT)}")
     if path.is_dir() and (parquet := sorted(path.glob("data/*.parquet"))):
         return parquet  # a dataset folder
     return row_files(path)

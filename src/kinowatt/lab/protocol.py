@@ -23,6 +23,7 @@ from kinowatt.lab.stages import CallRecord, StageRecorder
 from kinowatt.lab.unknown import mean_by_stage, times
 
 MAX_REPEATS = 10_000
+COMPILED_WARMUPS = 3  # one is watched, one compiles, one is as those that count
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -149,9 +150,11 @@ def idle_baseline(bench: Bench, seconds: float) -> Metered:
 def warm_up(built: Built, request: VideoRequest, bench: Bench, calls: int) -> WarmUp:
     """Whole calls that are not counted; the first also notes inputs, values and kernels.
 
-    What is compiled is compiled anew without the hooks of the first call, so it has a second one.
+    What is compiled is compiled anew after it, and has three: graphs that hooks have cut stay in
+    pieces once the hooks are gone, since the compiler gives up on a function after eight of them.
     """
-    calls = max(calls, 1 if built.options.compile == "none" else 2)
+    compiled = built.options.compile != "none"
+    calls = max(calls, COMPILED_WARMUPS if compiled else 1)
     with StageRecorder(built.pipes, built.device, bench.listener) as recorder:
         records: list[CallRecord] = []
         output: Any = None
@@ -160,6 +163,8 @@ def warm_up(built: Built, request: VideoRequest, bench: Bench, calls: int) -> Wa
             if index == 0:
                 with captured(built) as replays, watched(built) as values, recorder.call() as got:
                     output = shape_of_output(built.generate(request))
+                if compiled:
+                    torch.compiler.reset()
             else:
                 with recorder.call() as got:
                     built.generate(request)

@@ -403,8 +403,14 @@ def test_another_stack_is_a_note_not_a_fault() -> None:
 def test_known_defaults_are_tried() -> None:
     tried = hypotheses(WAN, "h100-sxm")
     words = {item.words for item in tried}
-    assert {"720x1280", "49 frames", "30 steps", "without guidance", "of wan2.1-t2v-14b"} <= words
-    assert {"on h200-sxm", "batches of 4", "frames and steps exchanged"} <= words
+    assert {
+        "720x1280",
+        "49 frames",
+        "30 steps",
+        "without guidance",
+        "the model was wan2.1-t2v-14b",
+    } <= words
+    assert {"the GPU was h200-sxm", "batches of 4", "frames and steps exchanged"} <= words
     assert LABELS.settings(WAN, SIZE)["steps"] == 50.0
 
 

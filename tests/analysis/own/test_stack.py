@@ -1,9 +1,11 @@
 """Parts of other versions, alone and together, and the paper's time put together from them."""
 
+from dataclasses import replace
+
 import pytest
 
 from kinowatt.analysis.own.auxiliary import parts
-from kinowatt.analysis.own.changed import changed_table, compiled
+from kinowatt.analysis.own.changed import COMPILED, CUT, changed_table, compiled
 from kinowatt.analysis.own.counted import counted
 from kinowatt.analysis.own.lines import committed_lines, not_taken
 from kinowatt.analysis.own.rows import as_shipped
@@ -75,6 +77,15 @@ def test_compiled_rows_stand_beside_the_same_forward_as_shipped(rows) -> None:
     )
     assert changed_table([row for row in rows if row.row["model"] != "cogvideox-2b"]).rows
     assert all(row["rows"] for row in table.rows)
+
+
+def test_compiled_rows_say_by_which_rule_they_were_warmed_up(rows) -> None:
+    table = changed_table(rows)
+    taken = [row for row in rows if row.conditions.get("compile") == "blocks"]
+    assert {row["change"] for row in compiled(table)} == {CUT}
+    since = [replace(row, row={**row.row, "warmup_runs": 3}) for row in taken]
+    usual = [row for row in rows if row not in taken]
+    assert {row["change"] for row in compiled(changed_table([*usual, *since]))} == {COMPILED}
 
 
 def test_a_variant_without_a_result_is_told_with_its_reason() -> None:

@@ -121,24 +121,6 @@ def test_an_address_that_is_taken_is_one_line(capsys: pytest.CaptureFixture[str]
     assert line.count("\n") == 1
 
 
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        (["--host", "0.0.0.0"], "needs an API key"),
-        (["--api-key-file", "no-such-file"], "No such file"),
-        (["--port", "70000"], "70000"),
-    ],
-)
-def test_what_cannot_be_served_is_one_line(
-    options: list[str], said: str, capsys: pytest.CaptureFixture[str], monkeypatch: Any
-) -> None:
-    monkeypatch.delenv("KINOWATT_API_KEY", raising=False)
-    with pytest.raises(SystemExit) as caught:
-        main(["serve", *options])
-    assert caught.value.code == 2
-    assert said in capsys.readouterr().err
-
-
 @pytest.mark.torture
 def test_memory_is_flat_over_ten_minutes() -> None:
     import psutil

@@ -204,10 +204,12 @@ def _others(spec: ModelSpec, gpu: str) -> Iterator[Hypothesis]:
             nearer = 1.5 if other.family == spec.family else 0.0
             yield Hypothesis(
                 kind="settings",
-                words=f"of {other.name}",
+                words=f"the model was {other.name}",
                 prior=OTHER_MODEL + nearer,
                 model=other.name,
             )
     for name in gpus():
         if name != gpu and profiles_of(name):
-            yield Hypothesis(kind="settings", words=f"on {name}", prior=OTHER_GPU, gpu=name)
+            yield Hypothesis(
+                kind="settings", words=f"the GPU was {name}", prior=OTHER_GPU, gpu=name
+            )
