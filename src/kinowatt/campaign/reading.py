@@ -1,6 +1,5 @@
 """Rows out of a store: filters, pages with a cursor, and summaries of rows that are alike."""
 
-import json
 import operator
 import re
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from kinowatt.campaign.entry import instant
 from kinowatt.campaign.schema import documents, measurements, orders
 from kinowatt.errors import InputError, unknown_name
 from kinowatt.lab.measurement import Measurement
+from kinowatt.lab.rows import row_of
 
 COLUMNS = (
     *("model", "gpu", "protocol", "recipe", "height_px", "width_px", "frames", "steps"),
@@ -197,7 +197,7 @@ def _stored(row: Any) -> StoredRow:
         id=row.id,
         digest=row.digest,
         order_id=row.order_id,
-        row=Measurement.from_dict(json.loads(row.document)),
+        row=row_of(row.document),
     )
 
 
