@@ -109,7 +109,13 @@ def test_a_row_that_lacks_only_its_newline_is_a_row(tmp_path: Path) -> None:
         (b'{"schema_version": 9}', "schema_version 9 needs kinowatt of schema 9"),
         (json.dumps(row({"latency_s": -1})).encode(), "latency_s must be above 0, not -1"),
         (json.dumps(row(x=float("nan"))).encode(), r"not a whole row.*NaN is not a number"),
-        (json.dumps(row(x=3)).replace("3}", "1e999}").encode(), r"conditions\.x: inf is not"),
+        *(
+            (
+                json.dumps(row(x=3)).replace("3}", large + "}").encode(),
+                r"conditions\.x: -?inf is not",
+            )
+            for large in ("1e999", "1E+309", "-9.5e308", "10e00400", f"{'9' * 310}.0")
+        ),
     ],
 )
 def test_a_bad_line_is_named_by_file_and_line(tmp_path: Path, line: bytes, message: str) -> None:

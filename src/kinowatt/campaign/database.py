@@ -13,6 +13,7 @@ from kinowatt.errors import InputError, KinowattError, StoreError, unknown_name
 
 BUSY_S = 30.0
 CONNECT_S = 10
+CACHE_KIB, FILLING_KIB = 2_000, 32_000  # of an SQLite connection; the first is its default
 SCHEMES = ("sqlite", "postgresql")
 _MAGIC = b"SQLite format 3\0"
 
@@ -40,15 +41,21 @@ class Database:
             yield connection
 
     @contextmanager
+    def filling(self) -> Iterator[sa.Connection]:
+        """`writing` of many rows: SQLite has room to change a page often and write it once."""
+        with self._transaction("IMMEDIATE", FILLING_KIB) as connection:
+            yield connection
+
+    @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
         """A transaction that sees one state of the store and never waits for a writer."""
         with self._transaction("DEFERRED") as connection:
             yield connection
 
     @contextmanager
-    def _transaction(self, kind: str) -> Iterator[sa.Connection]:
+    def _transaction(self, kind: str, cache_kib: int = CACHE_KIB) -> Iterator[sa.Connection]:
         with self.errors(), self.engine.connect() as raw:
-            connection = raw.execution_options(begin=kind)
+            connection = raw.execution_options(begin=kind, cache_kib=cache_kib)
             with connection.begin():
                 yield connection
 
@@ -93,7 +100,7 @@ def parse_url(text: str) -> sa.URL:
 
 
 def _sqlite(url: sa.URL) -> sa.Engine:
-    engine = sa.create_engine(url, connect_args={"timeout": BUSY_S})
+    engine = sa.create_engine(url, connect_args={"timeout": BUSY_S}, paramstyle="named")
 
     @event.listens_for(engine, "connect")
     def _connected(connection: sqlite3.Connection, _record: Any) -> None:
@@ -103,8 +110,12 @@ def _sqlite(url: sa.URL) -> sa.Engine:
 
     @event.listens_for(engine, "begin")
     def _begun(connection: sa.Connection) -> None:
-        kind = connection.get_execution_options().get("begin", "DEFERRED")
-        connection.exec_driver_sql(f"BEGIN {kind}")
+        options = connection.get_execution_options()
+        cache_kib = options.get("cache_kib", CACHE_KIB)
+        if connection.info.get("cache_kib", CACHE_KIB) != cache_kib:
+            connection.exec_driver_sql(f"PRAGMA cache_size=-{cache_kib}")
+            connection.info["cache_kib"] = cache_kib
+        connection.exec_driver_sql(f"BEGIN {options.get('begin', 'DEFERRED')}")
 
     return engine
 

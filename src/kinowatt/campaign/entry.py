@@ -5,18 +5,19 @@ Without SQLAlchemy, so that processes that only read files start fast.
 
 import hashlib
 import json
+import marshal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from kinowatt.lab.measurement import Measurement, identity
+from kinowatt.lab.measurement import Measurement, identity, same
 
 # What makes two rows the same measurement: seconds and Wh to the last digit, and when
 KEY = (
-    *("schema_version", "model", "gpu", "recipe", "protocol", "taken_at", "workload"),
+    *("schema_version", "model", "gpu", "recipe", "protocol", "taken_at"),
     *("latency_s", "energy_wh", "power_w", "idle_power_w", "peak_memory_gib"),
-    *("peak_reserved_gib", "warmup_runs"),
+    *("peak_reserved_gib", "warmup_runs", "workload"),
 )
 
 
@@ -33,9 +34,10 @@ def entry(row: Measurement, document: str | None = None) -> Entry:
     if document is None:
         document = json.dumps(row.to_dict(), allow_nan=False)
     workload = row.workload
+    shared = _shared(row)
     torch = row.conditions.get("torch")
     columns = {
-        "digest": digest({name: getattr(row, name) for name in KEY}),
+        "digest": _digest_of(row, shared.workload),
         **{name: getattr(row, name) for name in ("model", "gpu", "protocol", "recipe")},
         **{name: workload[name] for name in ("height_px", "width_px", "frames", "steps")},
         "batch_size": workload["batch_size"],
@@ -43,9 +45,45 @@ def entry(row: Measurement, document: str | None = None) -> Entry:
         "taken_at": instant(row.taken_at),
         "latency_s": row.latency_s,
         "energy_wh_gpu": row.energy_wh["gpu"],
-        "alike": digest(identity(row))[:16],
+        "alike": shared.alike,
     }
     return Entry(columns, document)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What a row has in common with many: the digest of its `identity`, its workload's text."""
+
+    alike: str
+    workload: str
+
+
+_KNOWN: dict[bytes, _Shared] = {}
+_MOST = 10_000
+
+
+def _shared(row: Measurement) -> _Shared:
+    """Kept for the next row of its kind: spelling both out takes most of an entry's time."""
+    try:
+        key = marshal.dumps(same(row), 2)  # tells 1 from 1.0 and True, as JSON does
+    except ValueError:  # a value of a type derived from one of JSON
+        return _spelt(row)
+    found = _KNOWN.get(key)
+    if found is None:
+        if len(_KNOWN) >= _MOST:
+            _KNOWN.clear()
+        found = _KNOWN[key] = _spelt(row)
+    return found
+
+
+def _spelt(row: Measurement) -> _Shared:
+    return _Shared(digest(identity(row))[:16], canonical(row.workload))
+
+
+def _digest_of(row: Measurement, workload: str) -> str:
+    """`digest` of the values of `KEY`, of which the workload sorts last."""
+    text = canonical({name: getattr(row, name) for name in KEY[:-1]})
+    return _hashed(f'{text[:-1]},"{KEY[-1]}":{workload}}}')
 
 
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -58,7 +96,11 @@ def canonical(value: Any) -> str:
 
 def digest(value: Any) -> str:
     """The same for equal JSON values, whatever the order of their keys."""
-    return hashlib.sha256(canonical(value).encode()).hexdigest()
+    return _hashed(canonical(value))
+
+
+def _hashed(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def instant(text: str) -> str:

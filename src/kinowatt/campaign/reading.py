@@ -1,6 +1,5 @@
 """Rows out of a store: filters, pages with a cursor, and summaries of rows that are alike."""
 
-import json
 import operator
 import re
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from kinowatt.campaign.entry import instant
 from kinowatt.campaign.schema import documents, measurements, orders
 from kinowatt.errors import InputError, unknown_name
 from kinowatt.lab.measurement import Measurement
+from kinowatt.lab.rows import row_of
 
 COLUMNS = (
     *("model", "gpu", "protocol", "recipe", "height_px", "width_px", "frames", "steps"),
@@ -88,16 +88,7 @@ def page(connection: sa.Connection, filters: Filters, after: str | None, limit: 
     """At most `limit` rows behind the cursor `after`."""
     if not 1 <= limit <= MAX_PAGE:
         raise InputError(f"limit must be from 1 to {MAX_PAGE:,}, not {limit}")
-    wanted = [measurements.c.id > _cursor(after), *conditions(filters)]
-    found = connection.execute(
-        sa.select(
-            measurements.c.id, measurements.c.digest, measurements.c.order_id, documents.c.document
-        )
-        .join(documents, documents.c.measurement_id == measurements.c.id)
-        .where(*wanted)
-        .order_by(measurements.c.id)
-        .limit(limit + 1)
-    ).all()
+    found = connection.execute(_behind(_cursor(after), filters, limit + 1)).all()
     rows = tuple(_stored(row) for row in found[:limit])
     return Page(rows=rows, after=str(rows[-1].id) if len(found) > limit else None)
 
@@ -106,14 +97,24 @@ def documents_page(
     connection: sa.Connection, filters: Filters, after: int, limit: int
 ) -> Sequence[Any]:
     """`id`, `digest`, `alike` and `document` of rows behind an id."""
+    return connection.execute(_behind(after, filters, limit)).all()
+
+
+def _behind(after: int, filters: Filters, limit: int) -> sa.Select[Any]:
+    """Rows behind an id with their texts, which are looked up only once the rows are chosen."""
     row = measurements.c
-    return connection.execute(
-        sa.select(row.id, row.digest, row.alike, documents.c.document)
-        .join(documents, documents.c.measurement_id == row.id)
+    chosen = (
+        sa.select(row.id, row.digest, row.order_id, row.alike)
         .where(row.id > after, *conditions(filters))
         .order_by(row.id)
         .limit(limit)
-    ).all()
+        .subquery()
+    )
+    return (
+        sa.select(*chosen.c, documents.c.document)
+        .join(documents, documents.c.measurement_id == chosen.c.id)
+        .order_by(chosen.c.id)
+    )
 
 
 def one(connection: sa.Connection, name: str) -> StoredRow:
@@ -197,7 +198,7 @@ def _stored(row: Any) -> StoredRow:
         id=row.id,
         digest=row.digest,
         order_id=row.order_id,
-        row=Measurement.from_dict(json.loads(row.document)),
+        row=row_of(row.document),
     )
 
 

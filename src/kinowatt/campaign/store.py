@@ -191,7 +191,7 @@ class Store:
 
     def add_entries(self, entries: Iterable[Entry]) -> Added:
         """`add` for rows that were prepared elsewhere."""
-        with self._database.writing() as connection:
+        with self._database.filling() as connection:
             return add(connection, entries)
 
     def measurements(

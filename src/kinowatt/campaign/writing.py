@@ -41,20 +41,25 @@ def insert(
     if not entries:
         return
     ids = _new_ids(connection, len(entries))
-    connection.execute(
-        measurements.insert(),
+    connection.exec_driver_sql(
+        _insertion(connection, measurements),
         [
             found.columns | {"id": number, "order_id": order_id}
             for number, found in zip(ids, entries, strict=True)
         ],
     )
-    connection.execute(
-        documents.insert(),
+    connection.exec_driver_sql(
+        _insertion(connection, documents),
         [
             {"measurement_id": number, "document": found.document}
             for number, found in zip(ids, entries, strict=True)
         ],
     )
+
+
+def _insertion(connection: sa.Connection, table: sa.Table) -> str:
+    """The statement as the driver takes it: SQLAlchemy would go through each row's values again."""
+    return str(table.insert().compile(dialect=connection.dialect))
 
 
 def _new_ids(connection: sa.Connection, number: int) -> list[int]:

@@ -59,7 +59,7 @@ class Measurement:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dicts, lists and numbers, as `measure --json` prints them and a row stores them."""
-        return {field.name: plain(field.name, getattr(self, field.name)) for field in fields(self)}
+        return {name: plain(name, getattr(self, name)) for name in _FIELDS}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], parsed: bool = False) -> "Measurement":
@@ -72,13 +72,21 @@ class Measurement:
         if not isinstance(data, Mapping):
             raise InputError(f"a row is a JSON object, not {type(data).__name__}")
         _check_version(data.get("schema_version", SCHEMA_VERSION))  # first: it explains the rest
-        names = [field.name for field in fields(cls)]
-        if missing := [name for name in names if name not in data]:
-            raise InputError(f"missing field {', '.join(missing)}")
-        for name in data:
-            if name not in names:
-                raise unknown_name("field", name, names)
+        if data.keys() != _NAMES:
+            _refuse_names(data)
         return cls(**data, parsed=parsed)
+
+
+_FIELDS = tuple(field.name for field in fields(Measurement))
+_NAMES = frozenset(_FIELDS)
+
+
+def _refuse_names(data: Mapping[str, Any]) -> None:
+    if missing := [name for name in _FIELDS if name not in data]:
+        raise InputError(f"missing field {', '.join(missing)}")
+    for name in data:
+        if name not in _NAMES:
+            raise unknown_name("field", name, _FIELDS)
 
 
 def _check_version(version: Any) -> None:
@@ -107,13 +115,18 @@ def identity(row: Measurement) -> dict[str, Any]:
     Not among them: what varies from run to run (clocks, temperature, load of the host) and the
     seed. None stands for what a row does not say.
     """
-    found = dict(_leaves({name: getattr(row, name) for name in SAME_FIELDS}))
-    found |= {name: row.conditions.get(name) for name in SAME_CONDITIONS}
+    named, conditions = same(row)
+    return dict(_leaves(named)) | conditions
+
+
+def same(row: Measurement) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What `identity` is made of: rows in which this is equal are alike, and it is sooner had."""
+    found = {name: row.conditions.get(name) for name in SAME_CONDITIONS}
     host = row.conditions.get("host")
     found["host.cpu_model"] = host.get("cpu_model") if isinstance(host, Mapping) else None
     found["meters"] = sorted(row.conditions.get("meters") or ())
     found["composed"] = bool(row.conditions.get("composed"))
-    return found
+    return {name: getattr(row, name) for name in SAME_FIELDS}, found
 
 
 def unlike(a: Measurement, b: Measurement) -> list[str]:

@@ -100,6 +100,8 @@ def _instant(name: str, value: Any) -> None:
 
 
 def _number(name: str, value: Any) -> None:
+    if type(value) is float and -MAX <= value <= MAX:
+        return  # nearly every number, and soonest told
     if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > MAX:
         raise _wrong(name, value, "a number")
 
@@ -142,6 +144,15 @@ def _mapping(name: str, value: Any) -> None:
 def _with(name: str, value: Any, required: Mapping[str, Check]) -> None:
     """An object that has these fields, each as its check wants it; it may have more."""
     _mapping(name, value)
+    try:
+        for key, check in required.items():
+            check(key, value[key])
+    except (KeyError, InputError):
+        _refuse_with_path(name, value, required)
+
+
+def _refuse_with_path(name: str, value: Any, required: Mapping[str, Check]) -> None:
+    """The checks of `_with` again: spelling the path to each value would slow all good rows."""
     for key, check in required.items():
         if key not in value:
             raise InputError(f"missing field {name}.{key}")
@@ -153,7 +164,7 @@ def _workload(name: str, value: Any) -> None:
 
 
 def _energy(name: str, value: Any) -> None:
-    _with(name, value, {scope: _unless_null(_not_negative) for scope in SCOPES})
+    _with(name, value, _ENERGY)
     for scope in value:
         if scope not in SCOPES:
             raise unknown_name(f"scope of {name}", scope, SCOPES)
@@ -163,7 +174,7 @@ def _stages(name: str, value: Any) -> None:
     _mapping(name, value)
     for stage, found in value.items():
         # What a composed video spends in `other` is a difference, and may be a hair below zero
-        _with(f"{name}.{stage}", found, {"latency_s": _number})
+        _with(f"{name}.{stage}", found, _STAGE)
 
 
 def _runs(name: str, value: Any) -> None:
@@ -196,6 +207,8 @@ _WORKLOAD: Mapping[str, Check] = {
     "video_s": _positive,
     "effective": _mapping,
 }
+_ENERGY: Mapping[str, Check] = {scope: _unless_null(_not_negative) for scope in SCOPES}
+_STAGE: Mapping[str, Check] = {"latency_s": _number}
 _RUN: Mapping[str, Check] = {"latency_s": _positive, "energy_wh": _energy, "stages": _mapping}
 CHECKS: Mapping[str, Check] = {
     "schema_version": _count,

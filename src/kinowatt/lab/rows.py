@@ -7,7 +7,6 @@ written is never glued to a later one and never passes for a row.
 import contextlib
 import json
 import os
-import re
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
@@ -126,7 +125,20 @@ def _no_number(name: str) -> Never:
 
 
 _DECODER = json.JSONDecoder(parse_constant=_no_number)
-_LARGE = re.compile(rb"\d[eE]\+?\d{3}|\d{300}")  # may be beyond what a float holds
+# Digits as 0, E as e, and else blanks: a search for a fixed text takes a tenth of a pattern's time
+_SHAPES = bytes(ord("0" if c in b"0123456789" else "e" if c in b"eE" else " ") for c in range(256))
+
+
+def _may_overflow(line: bytes) -> bool:
+    """Whether a number of the text may be beyond what a float holds, which JSON reads as inf."""
+    shape = line.translate(_SHAPES, b"+")
+    return b"0e000" in shape or b"0" * 300 in shape
+
+
+def row_of(text: str) -> Measurement:
+    """A row's JSON text; `ValueError` for what is none."""
+    record = _DECODER.decode(text)
+    return Measurement.from_dict(record, parsed=not _may_overflow(text.encode()))
 
 
 def read_row(file: Path, number: int, line: bytes, last: bool) -> Measurement | Problem:
@@ -137,7 +149,7 @@ def read_row(file: Path, number: int, line: bytes, last: bool) -> Measurement | 
         message = f"not a whole row, perhaps cut off while it was written ({error})"
         return Problem(file=file, line=number, message=message, torn=last)
     try:
-        return Measurement.from_dict(record, parsed=not _LARGE.search(line))
+        return Measurement.from_dict(record, parsed=not _may_overflow(line))
     except (InputError, RecursionError) as error:
         return Problem(file=file, line=number, message=str(error))
 
