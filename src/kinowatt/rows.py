@@ -1,5 +1,6 @@
 """`load_measurements`, whatever holds the rows; `lab` reads files, and `campaign` stores."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,10 +42,16 @@ def is_committed(path_or_url: "str | Path") -> bool:
 
 
 def committed_files() -> list[Path]:
-    """The files of rows that come with the package."""
+    """The files of rows that come with the package, folder by folder, as they were taken."""
     from kinowatt.lab.rows import row_files
 
-    return [file for name in FOLDERS for file in row_files(data_folder(name))]
+    return [file for name in FOLDERS for file in sorted(row_files(data_folder(name)), key=_began)]
+
+
+def _began(file: Path) -> str:
+    """When the first row was taken: what is read as one table must not seem out of order."""
+    with file.open(encoding="utf-8") as lines:
+        return str(json.loads(next(lines))["taken_at"])
 
 
 def is_store(path_or_url: "str | Path") -> bool:

@@ -41,9 +41,9 @@ def shown(page: Page) -> list[dict[str, str]]:
 
 
 def test_rows_with_predictions_and_flags_beside_them(visit: Visit, rows: list[Any]) -> None:
-    page = visit("measurements")
-    assert ids(page) == list(range(1, 26))
-    region = page.get_by_role("region", name=f"25 of {len(rows)} rows of the committed")
+    page = visit("measurements?limit=100")
+    assert ids(page) == list(range(1, 101))
+    region = page.get_by_role("region", name=f"100 of {len(rows)} rows of the committed")
     expect(region).to_have_count(1)
     expect(page.get_by_text("being audited")).to_have_count(0, timeout=60_000)
     flags = page.get_by_role("region", name="What the audit says of these rows")
