@@ -78,5 +78,5 @@ def test_tables_for_people(file: Path, say) -> None:
 def test_migrate_says_what_it_did(tmp_path: Path, say, fail) -> None:
     old = shutil.copy(OLD, tmp_path / "old.db")
     assert "run `kinowatt store migrate" in fail("store", "list", str(old))
-    assert "version 0002 now, before 0001" in " ".join(say("store", "migrate", str(old)).split())
+    assert "version 0003 now, before 0001" in " ".join(say("store", "migrate", str(old)).split())
     assert "already" in say("store", "migrate", str(old))

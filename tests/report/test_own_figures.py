@@ -115,5 +115,5 @@ def test_every_model_has_its_rows_or_says_that_it_has_none() -> None:
 
 def test_a_fit_is_drawn_from_three_points_on(real) -> None:
     rows = [at_frames(real, frames) for frames in (17, 33, 81)]
-    assert "our fit" not in drawn(rows[:2]).get_legend_handles_labels()[1]
-    assert "our fit" in drawn(rows).get_legend_handles_labels()[1]
+    assert "power law through ours" not in drawn(rows[:2]).get_legend_handles_labels()[1]
+    assert "power law through ours" in drawn(rows).get_legend_handles_labels()[1]

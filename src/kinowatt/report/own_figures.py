@@ -10,6 +10,11 @@ from kinowatt.analysis.own.sweeps import OwnSeries, own_fit, x_of
 from kinowatt.report.style import COLOURS, INK, OWN
 
 LABEL = "measured by us, 2026"
+FITTED = {  # the paper's forms
+    "resolution": "power law through ours",
+    "frames": "power law through ours",
+    "steps": "line through ours",
+}
 HOW = {False: LABEL, True: f"{LABEL}, composed"}
 
 
@@ -20,7 +25,9 @@ def own_points(ax: Any, ours: OwnSeries, quantity: str) -> None:
         settings = [point.setting for point in ours.points]
         x = [x_of(ours.sweep, setting) for setting in settings]
         line = [fitted.at(setting) for setting in settings]
-        ax.plot(x, line, color=OWN, linewidth=1.0, linestyle="--", zorder=5, label="our fit")
+        ax.plot(
+            x, line, color=OWN, linewidth=1.0, linestyle="--", zorder=5, label=FITTED[ours.sweep]
+        )
     for composed in (False, True):
         shown = [
             (x_of(ours.sweep, point.setting), value)
