@@ -13,7 +13,7 @@ from kinowatt.facts.hosts import first_call, pageable
 from kinowatt.facts.operator_tables import operator_table
 from kinowatt.facts.profiles import profile as find_profile
 from kinowatt.facts.profiles import profile_files
-from kinowatt.theory.kernels import law_of_kernel
+from kinowatt.theory.kernels import known_kernels
 from kinowatt.theory.physics import timer_of
 from kinowatt.theory.predict import Estimate, Scenario, estimate
 from kinowatt.units import GIB, joules_to_wh
@@ -88,9 +88,9 @@ def _attention(scenario: Scenario, _: Estimate) -> Iterator[Effect]:
     """Another kernel; `math` writes its scores to memory."""
     if scenario.model.form == "paper" or "attention" in scenario.what_if:
         return  # the published form states no bytes
-    laws = (scenario.profile.physics or {}).get("laws", {})
+    known = known_kernels((scenario.profile.physics or {}).get("laws", {}))
     for kernel, (words, prior) in ATTENTION.items():
-        if kernel != "math" and law_of_kernel(kernel) not in laws:
+        if kernel not in ("math", *known):
             continue
         found = _effect(_with(scenario, "attention", kernel), "attention", words, prior)
         yield replace(found, energy_wh=None) if kernel in HUNGRY else found

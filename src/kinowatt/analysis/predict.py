@@ -13,7 +13,7 @@ from kinowatt.facts.models import model as find_model
 from kinowatt.facts.operator_tables import operator_table
 from kinowatt.facts.profiles import GpuProfile
 from kinowatt.facts.profiles import profile as find_profile
-from kinowatt.theory.kernels import KERNELS, law_of_kernel, other_kernels
+from kinowatt.theory.kernels import KERNELS, known_kernels, other_kernels
 from kinowatt.theory.predict import Scenario, memory
 from kinowatt.theory.profile import Reach, beyond, interval, sizes
 from kinowatt.theory.recipe import Effective, notes
@@ -65,7 +65,7 @@ def scenario(model: str, gpu: str = DEFAULT_GPU, **given: Any) -> Scenario:
 def _know_kernel(profile: GpuProfile, what_if: Mapping[str, str]) -> None:
     """Refuses a kernel of attention that the profile has no law for."""
     asked = what_if.get("attention")
-    known = [k for k in KERNELS if law_of_kernel(k) in (profile.physics or {}).get("laws", {})]
+    known = known_kernels((profile.physics or {}).get("laws", {}))
     if asked in KERNELS and asked not in known:
         others = ", ".join(("fused", "math", *known))
         raise InputError(

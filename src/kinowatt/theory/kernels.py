@@ -28,6 +28,11 @@ def law_of_kernel(kernel: str) -> str:
     return f"attention.{kernel}"
 
 
+def known_kernels(laws: Mapping[str, Any]) -> list[str]:
+    """The kernels of attention that a profile has laws for."""
+    return [kernel for kernel in KERNELS if law_of_kernel(kernel) in laws]
+
+
 def with_kernel(operators: Sequence[Operator], kernel: str) -> list[Operator]:
     """The denoiser's attention by one kernel; decoders have heads that it may not take."""
     return [

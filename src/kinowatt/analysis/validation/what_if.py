@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from kinowatt.analysis.features import Features, Row
 from kinowatt.analysis.held_out import predicted_by
@@ -15,14 +14,10 @@ from kinowatt.analysis.validation.cases import (
     Case,
     cases_of,
 )
+from kinowatt.formats.measured import kernels_of
 from kinowatt.theory.physics import Physics
 
 SWEEP = "what-if"  # how the names of files end whose rows differ from a usual row in one thing
-NAMES = {
-    "attention": ("attention_backend", "default"),
-    "compile": ("compile", "none"),
-    "tiling": ("tiling", False),
-}
 
 
 def what_if_cases(
@@ -72,11 +67,9 @@ def what_if_table(cases: Sequence[Case], rows: Sequence[Row]) -> Table:
 def change_of(row: Row) -> str:
     """What sets a row of such a sweep apart, in words of `--what-if` where it has them."""
     conditions, asked = row["conditions"], row["workload"]
-    found: list[Any] = [
-        f"{name}={conditions[key]}"
-        for name, (key, usual) in NAMES.items()
-        if conditions.get(key) not in (None, usual)
-    ]
+    found = [f"{key}={value}" for key, value in kernels_of(conditions).items()]
+    if conditions.get("tiling"):
+        found.append("tiling=True")
     if asked.get("batch_size", 1) > 1:
         found.append(f"{asked['batch_size']} videos at once")
     if asked["guidance_scale"] <= 1:
