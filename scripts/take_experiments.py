@@ -42,14 +42,21 @@ def run(desk: Desk, names: list[str]) -> None:
 @click.option("--only", default=",".join(EXPERIMENTS), help="Letters of experiments, in order.")
 @click.option("--seconds", default=500.0, help="After so many no variant is begun.")
 @click.option("--device", default="cuda")
+@click.option("--models", default="", help="Of weights and prompts; default: all that they have.")
 @click.option("--twin", is_flag=True, help="Tiny twins in float32, for a dry run on a CPU.")
-def main(out: Path, only: str, seconds: float, device: str, twin: bool) -> None:
+def main(out: Path, only: str, seconds: float, device: str, models: str, twin: bool) -> None:
     names = only.split(",")
     if unknown := [name for name in names if name not in EXPERIMENTS]:
         raise click.BadParameter(f"{unknown[0]!r}: there are {', '.join(EXPERIMENTS)}")
     options = BuildOptions(device=device, twin=twin, dtype="float32" if twin else None)
     try:
-        desk = Desk(out, options, TWIN_PACE if twin else Pace(), seconds)
+        desk = Desk(
+            out,
+            options,
+            TWIN_PACE if twin else Pace(),
+            seconds,
+            [m for m in models.split(",") if m],
+        )
     except KinowattError as error:
         raise click.ClickException(str(error)) from None
     try:

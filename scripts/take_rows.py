@@ -1,8 +1,9 @@
-"""take_rows.py PLAN STORE [SECONDS]: measures the rows of a plan, one pipeline after another.
+"""take_rows.py PLAN STORE [SECONDS [K/N]]: measures rows of a plan, one pipeline after another.
 
 PLAN is JSON Lines: {"build": {"model": …, fields of BuildOptions}, "request": {"protocol": …,
 fields of VideoRequest and FullOptions}}. Rows that STORE has already are left out, so that the
-same command goes on where it was cut off. After SECONDS no further row is begun. One process for
+same command goes on where it was cut off. After SECONDS no further row is begun. K/N: of N machines
+or GPUs, each with a STORE of its own, this is the K-th and takes every N-th row. One process for
 all, which saves what starting costs (`kinowatt measure` has one for each pipeline): a crash ends
 it, and the next call goes on.
 """
@@ -28,10 +29,12 @@ Order = dict[str, Any]
 CAUSES = {torch.OutOfMemoryError: "out_of_memory", InputError: "refused"}
 
 
-def orders(plan: str, store: str) -> list[Order]:
+def orders(plan: str, store: str, share: str) -> list[Order]:
     """What is still to be measured, pipeline by pipeline in the order of the plan."""
     done = {line for line in taken(store) if line}
     found = [json.loads(line) for line in Path(plan).read_text("utf-8").splitlines() if line]
+    mine, shares = (int(number) for number in share.split("/"))
+    found = found[mine - 1 :: shares]
     left = [order for order in found if name_of(order) not in done]
     builds = [json.dumps(order["build"], sort_keys=True) for order in found]
     return sorted(left, key=lambda order: builds.index(json.dumps(order["build"], sort_keys=True)))
@@ -70,13 +73,13 @@ def take(session: Session, order: Order, store: str) -> None:
     say(f"{time.perf_counter() - started:6.1f} s  {order['request']}  {told}")
 
 
-def main(plan: str, store: str, seconds: str = "inf") -> None:
+def main(plan: str, store: str, seconds: str = "inf", share: str = "1/1") -> None:
     until = time.perf_counter() + float(seconds)
     source = source_of(torch.device("cuda")) if torch.cuda.is_available() else None
     sampler = shared(source) if source else None  # polls on while pipelines change
     session: Session | None = None
     built: Any = None
-    for order in orders(plan, store):
+    for order in orders(plan, store, share):
         if time.perf_counter() > until:
             say("no time left: the same command goes on")
             break

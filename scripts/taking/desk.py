@@ -5,7 +5,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -57,8 +57,16 @@ class _Caught(BaseException):
 class Desk:
     """Pipelines by name, the sampler of the GPU, and the folder that lines are written to."""
 
-    def __init__(self, out: Path, options: BuildOptions, pace: Pace, seconds: float) -> None:
+    def __init__(
+        self,
+        out: Path,
+        options: BuildOptions,
+        pace: Pace,
+        seconds: float,
+        models: Sequence[str] = (),
+    ) -> None:
         self.out = out
+        self.models = models
         self.options = options
         self.pace = pace
         self.started_s = time.perf_counter()
@@ -70,6 +78,10 @@ class Desk:
         self._built: dict[str, Built] = {}
         self._conditions: dict[str, Values] = {}
         out.mkdir(parents=True, exist_ok=True)
+
+    def wanted(self, models: Sequence[tuple[str, Values]]) -> Iterator[tuple[str, Values]]:
+        """Models that an experiment has, in its order; all, unless some are named."""
+        yield from (each for each in models if not self.models or each[0] in self.models)
 
     def close(self) -> None:
         for name in list(self._built):

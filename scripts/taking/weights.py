@@ -27,7 +27,7 @@ Change = Callable[[torch.nn.Module], None]
 
 
 def take(desk: Desk) -> None:
-    for name, size in MODELS:
+    for name, size in desk.wanted(MODELS):
         if desk.left_s() < NEEDS_S:
             break
         built = desk.built(name)

@@ -87,6 +87,10 @@ SUSTAINED = (
     attention(128, 16384),
     attention(64, 16384),
     attention(40, 4096, heads=8, batch=32),
+    # Kernels draw unlike power at the same length
+    attention(128, 16384, backend="flash"),
+    attention(128, 16384, backend="efficient"),
+    attention(64, 16384, backend="efficient"),
     convolution(256, BF16_LEVELS[1][1], CUBE, "bfloat16"),
     convolution(96, LEVELS[0][1], CUBE, "tf32"),
     convolution(384, LEVELS[2][1], CUBE, "tf32"),
@@ -152,8 +156,20 @@ def _refinements() -> Iterator[Point]:
     yield from (norm("layer_norm", w, "float32", elements=2**23) for w in (1536, 5120))
     yield from (norm("vector_norm", w, "float32") for w in (96, 192, 384))
     yield from (norm("softmax", w, d) for w in (77, 1024) for d in ("bfloat16", "float32"))
-    for backend in BACKENDS:
+    yield from _motion_attention()
+    # One key more than fills the last tile of 128
+    yield from (attention(h, 16385, backend=b) for h in (128, 64) for b in ("default", "flash"))
+    for backend in BACKENDS[:-1]:
         yield from (attention(h, n, backend=backend) for h in HEADS for n in LENGTHS)
+    # The math kernel keeps all scores: longer ones do not fit
+    yield from (attention(h, n, backend="math") for h in HEADS for n in LENGTHS[:3])
+
+
+def _motion_attention() -> Iterator[Point]:
+    """AnimateDiff's along time: 16 or 32 frames of every place, by each kernel."""
+    for head, places in ((40, 4096), (80, 1024), (160, 256)):
+        for backend in BACKENDS[1:-1]:
+            yield attention(head, 32, heads=8, batch=2 * places, backend=backend)
 
 
 def _other_convolutions() -> Iterator[
