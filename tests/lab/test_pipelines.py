@@ -135,6 +135,20 @@ def test_the_kernel_asked_for_is_used(attention: str) -> None:
     assert torch.backends.cuda.flash_sdp_enabled()  # and left as it was
 
 
+def test_what_is_offloaded_gets_its_weights_on_the_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def weights(*args: Any) -> torch.nn.Module:
+        made.append(args[-1])
+        return torch.nn.Linear(2, 2, device="meta").to_empty(device="cpu")
+
+    monkeypatch.setattr(pipelines, "with_random_weights", weights)
+    options = BuildOptions(device="cuda", offload="model")
+    module = pipelines._module(model("cogvideox-2b"), "denoiser", options)
+    assert made == ["cuda"]
+    assert {p.device.type for p in module.parameters()} == {"cpu"}
+
+
 def test_the_kernel_outlives_offloading(monkeypatch: pytest.MonkeyPatch) -> None:
     """Offloading puts `forward` back after each call; here to the CPU, which it takes as well."""
     monkeypatch.setattr(

@@ -94,10 +94,10 @@ def dtype_of(spec: ModelSpec, role: str, options: BuildOptions) -> str:
 def _module(spec: ModelSpec, role: str, options: BuildOptions) -> torch.nn.Module:
     found = spec.component(role)
     config = shrunk(found.cls, found.config) if options.twin else found.config
-    device = "cpu" if options.offload != "none" else options.device
-    return with_random_weights(
-        found.cls, found.library, config, dtype_of(spec, role, options), device
-    )
+    dtype = dtype_of(spec, role, options)
+    module = with_random_weights(found.cls, found.library, config, dtype, options.device)
+    # Random numbers for billions of weights take a GPU a second and a CPU minutes
+    return module.to("cpu") if options.offload != "none" else module
 
 
 def _random(spec: ModelSpec, options: BuildOptions) -> Any:
