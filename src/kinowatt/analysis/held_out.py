@@ -7,9 +7,10 @@ from statistics import median
 from typing import Any
 
 from kinowatt.analysis.factors import Factor, fit_factors
-from kinowatt.analysis.features import STAGES, Features, Row, Stages
-from kinowatt.errors import require_extra
-from kinowatt.theory.physics import Physics
+from kinowatt.analysis.features import STAGES, Features, Row, Stages, features
+from kinowatt.errors import InputError, require_extra
+from kinowatt.facts.profiles import GpuProfile
+from kinowatt.theory.physics import Physics, physics_of
 from kinowatt.units import joules_to_wh
 
 FAMILIES = {"wan2.1-t2v-1.3b": "wan", "wan2.1-t2v-14b": "wan"}
@@ -123,6 +124,16 @@ def predicted_by(
     fitted = fit_factors(taught, physics, start=start)
     factors = {factor.name: factor.value for factor in fitted}
     return by_factors(asked, physics, factors, fit_after_work(taught.rows))
+
+
+def by_profile(rows: Sequence[Row], profile: GpuProfile) -> tuple[Features, HeldOut]:
+    """Rows by a profile that has laws, as it stands."""
+    if profile.physics is None:
+        raise InputError(f"profile {profile.name} has no laws")
+    physics = physics_of(profile.physics)
+    seen = features(rows, physics)
+    after = AfterWork(base_s=profile.host_s_per_video, megapixel_s=profile.host_s_per_megapixel)
+    return seen, by_factors(seen, physics, physics.factors, after)
 
 
 def by_factors(

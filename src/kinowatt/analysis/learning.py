@@ -178,9 +178,9 @@ def spreads(seen: Features, physics: Physics) -> dict[str, Any]:
     by_configuration = left_out(seen, physics, configuration)
     alone = {"latency": ALONE, "energy": ALONE}
     found = {
-        "seen": _scope(seen, by_configuration, paced=True),
-        "unseen": _scope(seen, by_model, paced=True) if by_model else alone,
-        "call_bound": _scope(seen, by_model or by_configuration, paced=False),
+        "seen": scope_of(seen, by_configuration, paced=True),
+        "unseen": scope_of(seen, by_model, paced=True) if by_model else alone,
+        "call_bound": scope_of(seen, by_model or by_configuration, paced=False),
     }
     return {scope: {**alone, **quantities} for scope, quantities in found.items()}
 
@@ -190,11 +190,11 @@ def _changed(seen: Features, changed: Features, physics: Physics) -> dict[str, A
     if len({*map(model, changed.rows)}) < FEWEST_MODELS:
         return {}
     alone = {"latency": ALONE, "energy": ALONE}
-    found = _scope(changed, predicted_by(seen, changed, physics), paced=True)
+    found = scope_of(changed, predicted_by(seen, changed, physics), paced=True)
     return {"changed": {**alone, **found}}
 
 
-def _scope(seen: Features, found: HeldOut, paced: bool) -> dict[str, Any]:
+def scope_of(seen: Features, found: HeldOut, paced: bool) -> dict[str, Any]:
     """`paced`: of videos whose denoiser the GPU paced, or of those whose host did."""
     ratios = log_ratios(seen, found)
     known: dict[str, dict[str, list[float]]] = {}

@@ -1,9 +1,10 @@
 """Rewrites the profiles that ship from committed data: `python -m kinowatt.analysis.shipped_profiles`.
 
-`h100-sxm/paper-corrected` is fitted; of `h100-sxm/paper` and the datasheet profile only the
-intervals are computed, from rows that neither of them was fitted on.
+`h100-sxm/paper-corrected` is fitted; of `h100-sxm/paper` and the datasheet profiles only the
+intervals are computed, from rows that none of them was fitted on.
 """
 
+import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -19,6 +20,8 @@ from kinowatt.analysis.calibration import (
     student_spread,
     with_fitted,
 )
+from kinowatt.analysis.held_out import by_profile
+from kinowatt.analysis.learning import scope_of
 from kinowatt.analysis.predict import scenario
 from kinowatt.analysis.rows import SWEEPS, WAN, paper_rows
 from kinowatt.facts.data import data_path
@@ -122,11 +125,11 @@ def render(found: GpuProfile) -> str:
     return "\n".join([*lines, *_table("host", host), render_spread(found.spread)])
 
 
-def render_spread(spread: Mapping[str, Any]) -> str:
+def render_spread(spread: Mapping[str, Any], within: str = "") -> str:
     lines: list[str] = []
     for scope, quantities in spread.items():
         for quantity, levels in quantities.items():
-            lines += _table(f"spread.{scope}.{quantity}", levels)
+            lines += _table(f"{within}spread.{scope}.{quantity}", levels)
     return "\n".join(lines)
 
 
@@ -173,9 +176,38 @@ def datasheet(shares: GpuProfile) -> str:
     return "\n".join([*lines, *_table("host", host)])
 
 
+SIBLING = "h200-sxm"
+SIBLING_ROWS = ("h200-sxm-f-h200", "h200-sxm-e-below-the-limit")
+SIBLING_TEXTS = {
+    "label": "laws learned of the same chip, by ratios of datasheets",
+    "data": (
+        "laws: the other product's learned profile; intervals: H200 rows by the laws of an H100"
+        f" (data/measurements: {', '.join(SIBLING_ROWS)})"
+    ),
+    "warning": (
+        "not measured on this GPU: laws learned of another product with its chip and power limit,"
+        " scaled by peaks and bandwidth; tried on one pair, H100 and H200"
+    ),
+}
+
+
+def sibling_spread() -> dict[str, Any]:
+    """Rows of an H200 over what the laws of an H100 say by ratios of datasheets, by model."""
+    files = [data_path(f"measurements/{name}.jsonl") for name in SIBLING_ROWS]
+    rows = [json.loads(line) for file in files for line in file.read_text("utf-8").splitlines()]
+    seen, found = by_profile(rows, profile("datasheet", gpu(SIBLING)))
+    paced = scope_of(seen, found, paced=True)
+    return {"seen": paced, "unseen": paced, "call_bound": scope_of(seen, found, paced=False)}
+
+
+def sibling(spread: Mapping[str, Any]) -> str:
+    """What the datasheet profile is where laws of the same chip are known, as TOML."""
+    return "\n".join([*_table("sibling", SIBLING_TEXTS), render_spread(spread, "sibling.")])
+
+
 def _with_spread(path: Path, spread: Mapping[str, Any]) -> str:
     text = path.read_text(encoding="utf-8")
-    head = text[: text.index("[spread.")] if "[spread." in text else text + "\n"
+    head = text[: text.index("\n[spread.") + 1] if "\n[spread." in text else text + "\n"
     return head + render_spread(spread)
 
 
@@ -189,6 +221,9 @@ def main() -> None:
     published = FOLDER / "h100-sxm/paper.toml"
     for path, spread in ((published, published_spread()), (sheet, datasheet_spread())):
         path.write_text(_with_spread(path, spread), encoding="utf-8")
+    shares = sheet.read_text(encoding="utf-8")
+    for known in (lambda: {**_NO_SPREAD, "call_bound": _NO_SPREAD["seen"]}, sibling_spread):
+        sheet.write_text(f"{shares}\n{sibling(known())}", encoding="utf-8")
     for path in (target, published, sheet):
         tomllib.loads(path.read_text(encoding="utf-8"))
 

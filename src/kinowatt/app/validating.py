@@ -17,9 +17,14 @@ from kinowatt.lab.rows import load_measurements, row_files
 from kinowatt.rows import committed_files
 
 BENCH = "microbench/h100-sxm.json"
+OTHERS = ("microbench/h200-sxm.json",)
 # In the terminal: columns that fit; all of them are in the page and in --json
 SHORT = {
     "targets": ("what", "left_out", "paced_by", "figure", "wanted", "found_pct", "kept"),
+    "other_gpus": (
+        *("gpu", "left_out", "quantity", "paced_by", "n", "mae_pct", "worst_pct"),
+        "half_width_pct",
+    ),
     "schemes": ("left_out", "quantity", "paced_by", "n", "mae_pct", "worst_pct", "half_width_pct"),
     "baselines": ("way", "n", "mae_pct", "signed_pct", "worst_pct"),
     "what_if": ("model", "change", "error_pct", "energy_error_pct"),
@@ -47,8 +52,9 @@ def run(bench: str | None, rows: Sequence[str], out: str | None) -> Validation:
     """Judges the committed data, or the user's; writes page, figures and tables where asked."""
     if bool(bench) != bool(rows):
         raise InputError("give both --microbench and --rows, or neither for the committed data")
-    path = bench or str(data_path(BENCH))
-    found = validate(read_microbench(path).to_dict(), measured(rows))
+    first, *others = [bench] if bench else [data_path(name) for name in (BENCH, *OTHERS)]
+    benches = [read_microbench(str(path)).to_dict() for path in (first, *others)]
+    found = validate(benches[0], measured(rows), benches[1:])
     if out is not None:
         from kinowatt.report.validation import write
 

@@ -31,11 +31,15 @@ class PublishedAccelerator:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class GpuSpec:
-    """One accelerator. `peak_flops`: dense FLOP/s by dtype (`DTYPES`); one it lacks is absent."""
+    """One accelerator. `peak_flops`: dense FLOP/s by dtype (`DTYPES`); one it lacks is absent.
+
+    `chip`: the die, where several products share it and its kernels; None where that is not known.
+    """
 
     name: str
     label: str
     vendor: str
+    chip: str | None
     aliases: tuple[str, ...]
     peak_flops: Mapping[str, float]
     bandwidth_bytes_per_s: float
@@ -106,6 +110,7 @@ def _gpu(name: str, row: Mapping[str, Any]) -> GpuSpec:
         name=name,
         label=row["label"],
         vendor=row.get("vendor", "unknown"),
+        chip=row.get("chip"),
         aliases=tuple(row.get("aliases", ())),
         peak_flops={dtype: peak * TERA for dtype, peak in row["peak_tflops"].items()},
         bandwidth_bytes_per_s=row["bandwidth_tb_s"] * TERA,
@@ -164,6 +169,7 @@ _NEEDED: Mapping[str, Rule | Mapping[str, Rule]] = {
 _SCHEMA: Mapping[str, Rule | Mapping[str, Rule]] = {
     **_NEEDED,
     "vendor": _text,
+    "chip": _text,
     "aliases": _texts,
     "power_estimated": _flag,
     "published": {**_PRINTED, "label": _text, "suspect": _text},

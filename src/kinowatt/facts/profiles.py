@@ -14,9 +14,11 @@ from kinowatt.errors import FactsError, InputError, unknown_name
 from kinowatt.facts.gpus import GpuSpec, gpus
 from kinowatt.facts.learned import read_learned
 from kinowatt.facts.loading import SHIPPED, number, read_toml, toml_place, user_folder
+from kinowatt.facts.scaling import scaled_physics
 
 LEVELS = ("80", "95")
 LEARNED = ".json"
+SHEET = "datasheet"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -95,6 +97,8 @@ def profile(name: str | None, gpu: GpuSpec, by_operator: bool = True) -> GpuProf
         mine = [n for n in profile_names() if n.startswith(f"{gpu.name}/")]
         raise InputError(f"profile {chosen} is not of {gpu.name}; one of: {', '.join(mine)}")
     found = _load(chosen, gpu.name)
+    if found.kind == SHEET and by_operator:
+        found = sibling_profile(gpu) or found
     if found.physics is not None and not by_operator:
         raise InputError(
             f"profile {chosen} times operators one by one, and the model as published states none;"
@@ -109,14 +113,48 @@ def _load(name: str, gpu_name: str) -> GpuProfile:
     return read_profile(path, name, gpus()[gpu_name])
 
 
+@lru_cache(maxsize=64)
+def sibling_profile(gpu: GpuSpec) -> GpuProfile | None:
+    """The datasheet profile of a GPU whose chip was measured in another product.
+
+    The laws learned of that product, by ratios of the two datasheets; None where no product of the
+    same chip and power limit has a learned profile that ships: how far clocks fall under another
+    limit nobody measured here.
+    """
+    known = (path for path in profile_files().values() if path.suffix == LEARNED)
+    for path in (path for path in known if path.is_relative_to(SHIPPED)):
+        source = gpus()[path.parent.name]
+        if source is gpu or not _alike(source, gpu):
+            continue
+        learned = read_learned(path)
+        raw = {
+            **read_toml(SHIPPED / "profiles" / "datasheet.toml")["sibling"],
+            "kind": SHEET,
+            "host": learned["host"],
+            "physics": scaled_physics(learned["physics"], source, gpu),
+        }
+        raw["stack"] = f"laws of {source.name}, {learned['stack']}"
+        return _profile(raw, f"{gpu.name}/{SHEET}", gpu, path.name)
+    return None
+
+
+def _alike(one: GpuSpec, other: GpuSpec) -> bool:
+    same = one.chip is not None and one.chip == other.chip
+    return same and one.power_limit_w == other.power_limit_w
+
+
 def read_profile(path: Path, name: str, gpu: GpuSpec) -> GpuProfile:
     """Parses one profile file for a GPU; powers of the datasheet profile scale with its limit."""
     if path.suffix == LEARNED:
-        raw = {"efficiency": {}, "power_w": {}, **read_learned(path)}
-        raw["host"] = {"seconds_per_call": 0.0, **raw["host"]}
+        raw = read_learned(path)
     else:
         raw = read_toml(path)
         _check(path, raw)
+    return _profile(raw, name, gpu, path.name)
+
+
+def _profile(raw: Mapping[str, Any], name: str, gpu: GpuSpec, file: str) -> GpuProfile:
+    """A profile of its raw table; laws say all that efficiencies and powers by kind would."""
     try:
         return GpuProfile(
             name=name,
@@ -126,23 +164,23 @@ def read_profile(path: Path, name: str, gpu: GpuSpec) -> GpuProfile:
             stack=raw["stack"],
             data=raw["data"],
             peak_flops=raw.get("peak_flops"),
-            efficiency=raw["efficiency"],
+            efficiency={} if "physics" in raw else raw["efficiency"],
             bandwidth=raw.get("bandwidth", {}),
-            power_w=_power(raw, gpu),
-            host_s_per_call=float(raw["host"]["seconds_per_call"]),
+            power_w={} if "physics" in raw else _power(raw, gpu),
+            host_s_per_call=float(raw["host"].get("seconds_per_call", 0.0)),
             host_s_per_video=float(raw["host"]["seconds_per_video"]),
             seen=tuple(raw.get("seen", ())),
             host_s_per_megapixel=float(raw["host"].get("seconds_per_megapixel", 0.0)),
-            spread=_spread(raw["spread"], path.name),
+            spread=_spread(raw["spread"], file),
             warning=raw.get("warning", ""),
             physics=raw.get("physics"),
             ranges={name: tuple(ends) for name, ends in raw.get("ranges", {}).items()},
             fingerprint=raw.get("fingerprint", {}),
         )
     except KeyError as error:
-        raise FactsError(f"{path.name}: field {error} is missing") from None
+        raise FactsError(f"{file}: field {error} is missing") from None
     except (AttributeError, TypeError, ValueError) as error:
-        raise FactsError(f"{path.name}: {error}") from None
+        raise FactsError(f"{file}: {error}") from None
 
 
 _NUMBERS = {

@@ -18,6 +18,7 @@ TEXT = {
         "With *nothing* left out the form is seen to fit; with *all rows* left out the microbench"
         " alone predicts; everything else predicts rows that the fit did not see."
     ),
+    "other_gpus": "",
     "what_if": "",
     "worst": "",
     "memory": "",
@@ -45,7 +46,8 @@ def page(found: Validation) -> str:
     parts = [
         "# How good is it?",
         "*Made by `kinowatt validate -o FOLDER` from the committed rows; do not edit.*",
-        f"{found.used} measured rows of one GPU and software stack. Errors are predicted over"
+        f"{found.used} measured rows of two GPUs and one software stack; the H200's are judged in a"
+        " table of their own, everything else is the H100. Errors are predicted over"
         " measured, less one, in percent. Who paced a stage, GPU or host, is told by the row's own"
         " record before any fit: the host was done before 80% of a call, or had to wait.",
         f"![Predicted over measured against measured seconds; left with the configuration left out,"
@@ -95,7 +97,8 @@ def _next(found: Validation) -> str:
         " operators: of 16 frames it has tensors of more than 2^31 elements, and attention over more"
         " than 4,096 positions with a head of 512. Neither was measured by itself; both are in the"
         " microbench's plan now.\n"
-        "- **An H200**, other kernels, compiled blocks: no row yet."
+        "- **A GPU of another chip or power limit**: the H200 has the H100's chip and limit, and"
+        " clocks under another limit were not measured by anybody here."
     )
 
 

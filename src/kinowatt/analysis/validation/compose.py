@@ -21,6 +21,13 @@ from kinowatt.analysis.validation.cases import (
 )
 from kinowatt.analysis.validation.elsewhere import other_laboratories, paper_elsewhere
 from kinowatt.analysis.validation.memory import memory_cases
+from kinowatt.analysis.validation.other_gpus import (
+    BY_SHEET,
+    TRANSFER,
+    OtherGpu,
+    other_gpus,
+    schemes_of,
+)
 from kinowatt.analysis.validation.score import PCT, Score, score
 from kinowatt.analysis.validation.targets import DENOISER, Verdict, judged
 from kinowatt.analysis.validation.what_if import what_if_cases, what_if_table
@@ -48,8 +55,11 @@ class Validation:
         return next(table for table in self.tables if table.name == name)
 
 
-def validate(bench: Bench, rows: Sequence[Row]) -> Validation:
-    """Judges what can be learned of `rows` (each with `sweep`, its file); nothing is written."""
+def validate(bench: Bench, rows: Sequence[Row], others: Sequence[Bench] = ()) -> Validation:
+    """Judges what can be learned of `rows` (each with `sweep`, its file); nothing is written.
+
+    `others`: microbenches of further GPUs, for their rows.
+    """
     taken, unlike = like_bench(bench, rows)
     models = {rows[i]["model"] for i in taken}
     if len(models) < FEWEST_MODELS:
@@ -62,13 +72,15 @@ def validate(bench: Bench, rows: Sequence[Row]) -> Validation:
     changed = features([rows[i] for i in of_other_kernels(bench, rows)], physics)
     cases = all_cases(seen, physics)
     cases += what_if_cases(seen, cases, changed, physics)
+    elsewhere = other_gpus(others, rows, seen, physics)
     memory = memory_cases(seen.rows)
     scored = score(memory)
     if scored is None:
         raise InputError("no row has peak_memory_gib: take them with `kinowatt measure`")
     tables = (
-        _targets(cases, scored),
+        _targets([*cases, *(c for other in elsewhere for c in other.transferred)], scored),
         _schemes(cases),
+        _others(elsewhere),
         _by_model(cases),
         _against(cases, seen),
         _worst(cases, seen),
@@ -81,7 +93,7 @@ def validate(bench: Bench, rows: Sequence[Row]) -> Validation:
         cases=(*cases, *memory),
         tables=tables,
         factors=fit_factors(seen, physics),
-        used=len(taken),
+        used=len(taken) + sum(other.used for other in elsewhere),
         unlike=unlike,
     )
 
@@ -93,6 +105,23 @@ def _targets(cases: Sequence[Case], memory: Score) -> Table:
         columns=tuple(field.name for field in fields(Verdict)),
         rows=tuple(asdict(verdict) for verdict in judged(cases, memory)),
         notes=("Kept –: no committed row can tell.",),
+    )
+
+
+def _others(elsewhere: Iterable[OtherGpu]) -> Table:
+    rows = [
+        {"gpu": name, **about, "paced_by": REGIMES[about["paced_by"]]} | _figures(cases)
+        for name, about, cases in schemes_of(elsewhere)
+    ]
+    return Table(
+        name="other_gpus",
+        title="Another GPU",
+        columns=("gpu", "left_out", "quantity", "paced_by", *COLUMNS),
+        rows=tuple(rows),
+        notes=(
+            f"*{TRANSFER}* left out: the first GPU's factors on this one's microbench;"
+            f" *{BY_SHEET}*: the profile of its datasheet. The rest: profiles of its own.",
+        ),
     )
 
 

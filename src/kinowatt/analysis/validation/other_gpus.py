@@ -1,0 +1,66 @@
+"""Another GPU's rows: by what was learned of the first one, by datasheets, and by its own profile."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kinowatt.analysis.bench_physics import Bench, physics_of_bench
+from kinowatt.analysis.factors import fit_factors
+from kinowatt.analysis.features import Features, Row, features
+from kinowatt.analysis.held_out import by_factors, by_profile, fit_after_work
+from kinowatt.analysis.learning import like_bench
+from kinowatt.analysis.validation.cases import Case, all_cases, cases_of
+from kinowatt.facts.gpus import gpu
+from kinowatt.facts.profiles import SHEET, profile
+from kinowatt.theory.physics import Physics
+
+TRANSFER, BY_SHEET = "all its rows", "all its rows and its microbench"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OtherGpu:
+    """Cases of one more GPU: `own` by profiles of its own, `transferred` by what others taught."""
+
+    name: str
+    used: int
+    own: tuple[Case, ...]
+    transferred: tuple[Case, ...]
+
+
+def other_gpus(
+    benches: Iterable[Bench], rows: Sequence[Row], taught: Features, physics: Physics
+) -> tuple[OtherGpu, ...]:
+    """Each GPU that has a microbench and rows; `taught`, `physics`: of the first GPU."""
+    factors = {f.name: f.value for f in fit_factors(taught, physics)}
+    after = fit_after_work(taught.rows)
+    found = []
+    for bench in benches:
+        taken, _ = like_bench(bench, rows)
+        mine = [rows[i] for i in taken]
+        theirs = physics_of_bench(bench)
+        seen = features(mine, theirs)
+        device = gpu(bench["device"])
+        guessed, sheet = by_profile(mine, profile(SHEET, device))
+        transferred = cases_of(seen, by_factors(seen, theirs, factors, after), TRANSFER)
+        found.append(
+            OtherGpu(
+                name=device.name,
+                used=len(mine),
+                own=tuple(all_cases(seen, theirs)),
+                transferred=(*transferred, *cases_of(guessed, sheet, BY_SHEET)),
+            )
+        )
+    return tuple(found)
+
+
+def schemes_of(others: Iterable[OtherGpu]) -> list[tuple[str, Mapping[str, Any], list[Case]]]:
+    """Cases by GPU, and by scheme, quantity and who set the pace."""
+    grouped: dict[tuple[str, str, str, str], list[Case]] = {}
+    for other in others:
+        for case in (*other.transferred, *other.own):
+            key = (other.name, case.scheme, case.quantity, case.regime)
+            grouped.setdefault(key, []).append(case)
+    return [
+        (name, {"left_out": scheme, "quantity": quantity, "paced_by": regime}, cases)
+        for (name, scheme, quantity, regime), cases in grouped.items()
+    ]
