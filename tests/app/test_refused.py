@@ -83,7 +83,7 @@ REFUSED = [
     ("sweep p.yaml --adaptive", "--adaptive needs --budget-s, the GPU-seconds"),
     ("sweep p.yaml --adaptive --budget-s 0", "more than 0 GPU-seconds"),
     ("sweep p.yaml --adaptive --budget-s 9 --microbench no.json", "no.json: No such file"),
-    ("sweep p.yaml --adaptive --budget-s 9 --gpu h200", "no microbench of h200-sxm comes"),
+    ("sweep p.yaml --adaptive --budget-s 9 --gpu l40s", "no microbench of l40s comes"),
     ("predict wan-1.3", "unknown model"),
     ("predict wan-1.3b --gpu h1000", "did you mean 'h100"),
     ("predict wan-1.3b --height 481", "nearest: 480"),

@@ -74,11 +74,9 @@ def validate(bench: Bench, rows: Sequence[Row], others: Sequence[Bench] = ()) ->
     cases += what_if_cases(seen, cases, changed, physics)
     elsewhere = other_gpus(others, rows, seen, physics)
     memory = memory_cases(seen.rows)
-    scored = score(memory)
-    if scored is None:
-        raise InputError("no row has peak_memory_gib: take them with `kinowatt measure`")
+    transferred = [case for other in elsewhere for case in other.transferred]
     tables = (
-        _targets([*cases, *(c for other in elsewhere for c in other.transferred)], scored),
+        _targets([*cases, *transferred], _scored(memory)),
         _schemes(cases),
         _others(elsewhere),
         _by_model(cases),
@@ -96,6 +94,13 @@ def validate(bench: Bench, rows: Sequence[Row], others: Sequence[Bench] = ()) ->
         used=len(taken) + sum(other.used for other in elsewhere),
         unlike=unlike,
     )
+
+
+def _scored(memory: Sequence[Case]) -> Score:
+    found = score(memory)
+    if found is None:
+        raise InputError("no row has peak_memory_gib: take them with `kinowatt measure`")
+    return found
 
 
 def _targets(cases: Sequence[Case], memory: Score) -> Table:
