@@ -27,7 +27,7 @@ SHORT = {
     ),
     "schemes": ("left_out", "quantity", "paced_by", "n", "mae_pct", "worst_pct", "half_width_pct"),
     "baselines": ("way", "n", "mae_pct", "signed_pct", "worst_pct"),
-    "what_if": ("model", "change", "error_pct", "energy_error_pct"),
+    "what_if": ("gpu", "model", "change", "error_pct", "energy_error_pct"),
     "worst": ("quantity", "model", "setting", "paced_by", "error_pct"),
 }
 

@@ -16,6 +16,7 @@ from kinowatt.analysis.validation.cases import (
     LEAVE_CONFIGURATION,
     LEAVE_FAMILY,
     LEAVE_MODEL,
+    WHAT_IF,
     Case,
     all_cases,
 )
@@ -30,7 +31,7 @@ from kinowatt.analysis.validation.other_gpus import (
 )
 from kinowatt.analysis.validation.score import PCT, Score, score
 from kinowatt.analysis.validation.targets import DENOISER, Verdict, judged
-from kinowatt.analysis.validation.what_if import what_if_cases, what_if_table
+from kinowatt.analysis.validation.what_if import changes, what_if_cases, what_if_table
 from kinowatt.errors import InputError
 
 COLUMNS = (
@@ -74,15 +75,14 @@ def validate(bench: Bench, rows: Sequence[Row], others: Sequence[Bench] = ()) ->
     cases += what_if_cases(seen, cases, changed, physics)
     elsewhere = other_gpus(others, rows, seen, physics)
     memory = memory_cases(seen.rows)
-    transferred = [case for other in elsewhere for case in other.transferred]
     tables = (
-        _targets([*cases, *transferred], _scored(memory)),
+        _targets([*cases, *_promised(elsewhere)], _scored(memory)),
         _schemes(cases),
         _others(elsewhere),
         _by_model(cases),
         _against(cases, seen),
         _worst(cases, seen),
-        what_if_table(cases, (*seen.rows, *changed.rows)),
+        what_if_table(_changes(cases, (*seen.rows, *changed.rows), elsewhere)),
         _memory(memory),
         paper_elsewhere(physics, fit_after_work(seen.rows)),
         other_laboratories(),
@@ -91,9 +91,25 @@ def validate(bench: Bench, rows: Sequence[Row], others: Sequence[Bench] = ()) ->
         cases=(*cases, *memory),
         tables=tables,
         factors=fit_factors(seen, physics),
-        used=len(taken) + sum(other.used for other in elsewhere),
+        used=sum(map(len, (taken, changed.rows, *(other.rows for other in elsewhere)))),
         unlike=unlike,
     )
+
+
+def _promised(elsewhere: Iterable[OtherGpu]) -> list[Case]:
+    """Of other GPUs: what another one taught, and changes."""
+    return [
+        case
+        for other in elsewhere
+        for case in (*other.transferred, *(c for c in other.own if c.scheme == WHAT_IF))
+    ]
+
+
+def _changes(
+    cases: Sequence[Case], rows: Sequence[Row], elsewhere: Iterable[OtherGpu]
+) -> list[dict[str, Any]]:
+    found = changes(cases, rows)
+    return found + [row for other in elsewhere for row in changes(other.own, other.rows)]
 
 
 def _scored(memory: Sequence[Case]) -> Score:

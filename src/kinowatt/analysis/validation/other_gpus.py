@@ -8,8 +8,9 @@ from kinowatt.analysis.bench_physics import Bench, physics_of_bench
 from kinowatt.analysis.factors import fit_factors
 from kinowatt.analysis.features import Features, Row, features
 from kinowatt.analysis.held_out import by_factors, by_profile, fit_after_work
-from kinowatt.analysis.learning import like_bench
+from kinowatt.analysis.learning import like_bench, of_other_kernels
 from kinowatt.analysis.validation.cases import Case, all_cases, cases_of
+from kinowatt.analysis.validation.what_if import what_if_cases
 from kinowatt.facts.gpus import gpu
 from kinowatt.facts.profiles import SHEET, profile
 from kinowatt.theory.physics import Physics
@@ -19,10 +20,13 @@ TRANSFER, BY_SHEET = "all its rows", "all its rows and its microbench"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OtherGpu:
-    """Cases of one more GPU: `own` by profiles of its own, `transferred` by what others taught."""
+    """Cases of one more GPU: `own` by profiles of its own, `transferred` by what others taught.
+
+    `rows`: what the indices of `own` mean.
+    """
 
     name: str
-    used: int
+    rows: tuple[Row, ...]
     own: tuple[Case, ...]
     transferred: tuple[Case, ...]
 
@@ -39,14 +43,16 @@ def other_gpus(
         mine = [rows[i] for i in taken]
         theirs = physics_of_bench(bench)
         seen = features(mine, theirs)
+        changed = features([rows[i] for i in of_other_kernels(bench, rows)], theirs)
+        own = all_cases(seen, theirs)
         device = gpu(bench["device"])
         guessed, sheet = by_profile(mine, profile(SHEET, device))
         transferred = cases_of(seen, by_factors(seen, theirs, factors, after), TRANSFER)
         found.append(
             OtherGpu(
                 name=device.name,
-                used=len(mine),
-                own=tuple(all_cases(seen, theirs)),
+                rows=(*seen.rows, *changed.rows),
+                own=(*own, *what_if_cases(seen, own, changed, theirs)),
                 transferred=(*transferred, *cases_of(guessed, sheet, BY_SHEET)),
             )
         )

@@ -1,7 +1,8 @@
 """Measured changes (another kernel, compiled blocks, batch, guidance, tiling) beside predictions."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from kinowatt.analysis.features import Features, Row
 from kinowatt.analysis.held_out import predicted_by
@@ -37,29 +38,44 @@ def what_if_cases(
     return left_out + [replace(case, index=case.index + len(seen.rows)) for case in kernels]
 
 
-def what_if_table(cases: Sequence[Case], rows: Sequence[Row]) -> Table:
+def changes(cases: Iterable[Case], rows: Sequence[Row]) -> list[dict[str, Any]]:
     """One row a change: seconds measured and predicted, and by how much both are missed."""
     mine = [case for case in cases if case.scheme == WHAT_IF]
     energy = {case.index: case.error for case in mine if case.quantity == ENERGY}
+    return [
+        {
+            "gpu": rows[case.index]["gpu"],
+            "model": case.model,
+            "change": change_of(rows[case.index]),
+            "measured": case.measured,
+            "predicted": case.predicted,
+            "error_pct": 100 * case.error,
+            "energy_error_pct": 100 * energy[case.index] if case.index in energy else None,
+        }
+        for case in mine
+        if case.quantity == LATENCY
+    ]
+
+
+def what_if_table(found: Iterable[dict[str, Any]]) -> Table:
+    """The `changes` of every GPU."""
     return Table(
         name="what_if",
         title="Changes measured, beside what is predicted",
-        columns=("model", "change", "measured", "predicted", "error_pct", "energy_error_pct"),
-        rows=tuple(
-            {
-                "model": case.model,
-                "change": change_of(rows[case.index]),
-                "measured": case.measured,
-                "predicted": case.predicted,
-                "error_pct": 100 * case.error,
-                "energy_error_pct": 100 * energy[case.index] if case.index in energy else None,
-            }
-            for case in mine
-            if case.quantity == LATENCY
+        columns=(
+            "gpu",
+            "model",
+            "change",
+            "measured",
+            "predicted",
+            "error_pct",
+            "energy_error_pct",
         ),
+        rows=tuple(found),
         notes=(
             "Whole videos, in seconds. Kernels and compiled blocks: by the fit on rows without them;"
-            " the rest with their configuration left out.",
+            " the rest with their configuration left out. Compiled blocks of the h100-sxm ran in"
+            " pieces, which our own hooks had cut; those of the h200-sxm ran whole.",
         ),
     )
 
