@@ -1,5 +1,6 @@
 """experiments.py: pages of `docs/experiments/` that committed rows answer, and their pictures."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,8 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 def made() -> list[Experiment]:
     """From the committed rows and microbench."""
-    return experiments(own_rows(), read_microbench(str(data_path(BENCH))).to_dict())
+    forecast = json.loads((DOCS / "evidence/two-gpus-forecast.json").read_text("utf-8"))
+    return experiments(own_rows(), read_microbench(str(data_path(BENCH))).to_dict(), forecast)
 
 
 def pages(found: list[Experiment]) -> Iterator[tuple[Path, str]]:

@@ -88,3 +88,20 @@ def test_the_picture_of_traces_shows_every_component(drawn) -> None:
         low, high = ax.get_xlim()
         assert low < min(bar.get_width() for bar in ax.patches)
         assert max(bar.get_width() for bar in ax.patches) < high
+
+
+def test_the_picture_of_two_gpus_shows_every_row(drawn) -> None:
+    steps, changes = drawn("two-gpus")
+    assert [len(line.get_xdata()) for line in steps.lines] == [
+        70,
+        70,
+        75,
+        75,
+        80,
+        80,
+        85,
+        85,
+        90,
+        90,
+    ]
+    assert len(changes.patches) == 11 + 1  # and the band of what may be

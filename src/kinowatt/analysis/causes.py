@@ -4,6 +4,7 @@ Settings, units, runs, models and GPUs are `analysis.audit.hypotheses`; these ar
 not say at all.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,11 +14,13 @@ from kinowatt.facts.hosts import first_call, pageable
 from kinowatt.facts.operator_tables import operator_table
 from kinowatt.facts.profiles import profile as find_profile
 from kinowatt.facts.profiles import profile_files
+from kinowatt.facts.throttling import shown
 from kinowatt.theory.kernels import known_kernels
 from kinowatt.theory.physics import timer_of
 from kinowatt.theory.predict import Estimate, Scenario, estimate
 from kinowatt.units import GIB, joules_to_wh
 
+TOLD = math.log(100)  # where the driver itself says so: it is seldom wrong
 LIMITS = (0.8, 0.6, 0.4)  # shares of the power limit that a throttled GPU is tried at
 
 
@@ -203,10 +206,25 @@ def _throttling(scenario: Scenario, _: Estimate) -> Iterator[Effect]:
         return
     for share in LIMITS:
         limit_w = physics["power"]["limit_w"] * share
-        if limit_w <= physics["power"]["static_w"]:
-            continue
-        changed = _with_physics(
-            scenario, {**physics, "power": {**physics["power"], "limit_w": limit_w}}
+        if limit_w > physics["power"]["static_w"]:
+            words = f"throttled, or a power limit of about {limit_w:.0f} W"
+            yield _effect(_held_to(scenario, limit_w), "throttling", words, -3.0)
+
+
+def throttled(scenario: Scenario, found: Mapping[str, float], power_w: float) -> Iterator[Effect]:
+    """Faults that the driver told of while the GPU drew `power_w`, which it was then held to.
+
+    Nothing where the profile has no physics, or where less was drawn than its static power.
+    """
+    physics = scenario.profile.physics
+    if physics is not None and found and power_w > physics["power"]["static_w"]:
+        words = (
+            f"the GPU was throttled to about {power_w:.0f} W: its driver tells of {shown(found)}"
         )
-        words = f"throttled, or a power limit of about {limit_w:.0f} W"
-        yield _effect(changed, "throttling", words, -3.0)
+        yield _effect(_held_to(scenario, power_w), "throttling", words, TOLD)
+
+
+def _held_to(scenario: Scenario, limit_w: float) -> Scenario:
+    physics = scenario.profile.physics or {}
+    power = {**physics["power"], "limit_w": limit_w}
+    return _with_physics(scenario, {**physics, "power": power})

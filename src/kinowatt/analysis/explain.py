@@ -9,12 +9,13 @@ from kinowatt.analysis.audit import search
 from kinowatt.analysis.audit.case import Row
 from kinowatt.analysis.audit.forecasts import Forecaster, complete, profiles_of, width
 from kinowatt.analysis.audit.thresholds import LAB_POWER, LAB_TIME
-from kinowatt.analysis.causes import Effect, effects
+from kinowatt.analysis.causes import Effect, effects, throttled
 from kinowatt.analysis.predict import DEFAULT_GPU, predict, scenario
 from kinowatt.errors import InputError
 from kinowatt.facts.gpus import gpu as find_gpu
 from kinowatt.facts.profiles import GpuProfile
 from kinowatt.facts.profiles import profile as find_profile
+from kinowatt.facts.throttling import row_faults
 from kinowatt.formats.claims import Claim
 from kinowatt.formats.measured import kernels_of
 from kinowatt.theory.predict import Scenario
@@ -149,13 +150,19 @@ def explain(
     Raises `InputError` for what cannot be predicted or is no time.
     """
     found = judge(model, gpu, latency_s=latency_s, energy_wh=energy_wh, software=software, **given)
+    return _explained(found, scenario(model, gpu, **given), {})
+
+
+def _explained(found: Judgement, asked: Scenario, faults: Mapping[str, float]) -> Explanation:
+    """`faults`: what the driver said slowed the clocks, if anything."""
     about = _About(
-        scenario(model, gpu, **given),
-        latency_s,
-        energy_wh,
+        asked,
+        found.latency_s,
+        found.energy_wh_gpu,
         found.predicted_s,
         found.predicted_wh_gpu,
         found.same_stack is True,
+        faults,
     )
     return Explanation(
         **{field.name: getattr(found, field.name) for field in fields(found)},
@@ -164,8 +171,15 @@ def explain(
 
 
 def explain_row(row: Mapping[str, Any]) -> Explanation:
-    """As `explain`, for a measured row (a `Measurement` as a dict): its own settings count."""
-    return explain(row["model"], row["gpu"], **_stated(row))
+    """As `explain`, for a measured row (a `Measurement` as a dict): its own settings count.
+
+    So does what its driver said of throttling while it ran.
+    """
+    given = _stated(row)
+    found = judge(row["model"], row["gpu"], **given)
+    for name in ("latency_s", "energy_wh", "software"):
+        del given[name]
+    return _explained(found, scenario(row["model"], row["gpu"], **given), row_faults(row))
 
 
 def judge_row(row: Mapping[str, Any]) -> Judgement:
@@ -238,6 +252,7 @@ class _About:
     expected_s: float
     expected_wh: float
     same_stack: bool  # the software is known to be the profile's
+    faults: Mapping[str, float]  # shares of the time that the driver says they slowed the clocks
 
 
 def _ranked(about: _About) -> tuple[RankedCause, ...]:
@@ -300,7 +315,7 @@ def _of_fit(fit: search.Fit, about: _About, labels: float) -> RankedCause:
 
 
 def _running(about: _About, labels: float) -> Iterator[RankedCause]:
-    for effect in effects(about.scenario):
+    for effect in (*effects(about.scenario), *_told(about)):
         if effect.kind == "software" and about.same_stack:
             continue
         energy = effect.energy_wh
@@ -315,6 +330,12 @@ def _running(about: _About, labels: float) -> Iterator[RankedCause]:
             log_odds=_score(effect, about) - labels,
             profile=about.scenario.profile.name,
         )
+
+
+def _told(about: _About) -> Iterator[Effect]:
+    if about.energy_wh is not None:
+        power_w = wh_to_joules(about.energy_wh) / about.latency_s
+        yield from throttled(about.scenario, about.faults, power_w)
 
 
 def _score(effect: Effect, about: _About) -> float:

@@ -24,6 +24,7 @@ from kinowatt.analysis.held_out import (
 from kinowatt.analysis.intervals import spread
 from kinowatt.errors import InputError, require_extra
 from kinowatt.facts.gpus import gpu as find_gpu
+from kinowatt.facts.throttling import bench_fault, row_faults, shown
 from kinowatt.theory.physics import Physics, table_of
 from kinowatt.theory.profile import sizes
 
@@ -50,6 +51,8 @@ def learn(bench: Bench, rows: Sequence[Row] = (), label: str = "") -> Learned:
     `bench`: a `Microbench` as a mapping. `rows`: measurements as mappings, of the same GPU and
     software.
     """
+    if wrong := bench_fault(bench):
+        raise InputError(f"no profile is learned from this microbench: {wrong}")
     physics = physics_of_bench(bench)
     taken, unlike = like_bench(bench, rows)
     if not taken:
@@ -82,7 +85,10 @@ def _advice(seen: Features, factors: Sequence[Factor]) -> Iterator[str]:
 
 
 def like_bench(bench: Bench, rows: Sequence[Row]) -> tuple[list[int], tuple[tuple[int, str], ...]]:
-    """Rows of the microbench's GPU and software that may teach, and why the others may not."""
+    """Rows of the microbench's GPU and software that may teach, and why the others may not.
+
+    A row that a fault of its GPU slowed (heat, its supply) never teaches.
+    """
     taken, unlike = [], []
     for index, row in enumerate(rows):
         reasons = [*_unlike(bench, row), *_kernels(row)]
@@ -91,7 +97,9 @@ def like_bench(bench: Bench, rows: Sequence[Row]) -> tuple[list[int], tuple[tupl
         else:
             taken.append(index)
     if rows and not taken:
-        raise InputError(f"no row is of the microbench's GPU and software: {unlike[0][1]}")
+        raise InputError(
+            f"no row is of the microbench's GPU and software, and sound: {unlike[0][1]}"
+        )
     return taken, tuple(unlike)
 
 
@@ -102,6 +110,8 @@ def of_other_kernels(bench: Bench, rows: Sequence[Row]) -> list[int]:
 
 def _unlike(bench: Bench, row: Row) -> Iterator[str]:
     known, conditions = bench["conditions"], row["conditions"]
+    if found := row_faults(row):
+        yield f"the GPU was throttled ({shown(found)})"
     for name in ("gpu_name", "torch", "cudnn", "power_limit_w"):
         if conditions.get(name) != known.get(name):
             yield f"{name} {conditions.get(name)}, the microbench has {known.get(name)}"

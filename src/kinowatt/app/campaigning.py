@@ -81,7 +81,9 @@ def view(plan: str, store: str, costing: Costing) -> Iterator[Listener]:
         def tell(event: dict[str, Any]) -> None:
             standing.tell(event)
             if event["event"] not in QUIET:
-                sys.stderr.write(f"{time.monotonic() - started:8.1f} s  {line(event, standing)}\n")
+                told = filter(None, (line(event, standing), standing.news))
+                at = f"{time.monotonic() - started:8.1f} s"
+                sys.stderr.writelines(f"{at}  {each}\n" for each in told)
 
         yield tell
         return
@@ -108,6 +110,7 @@ def panel(plan: str, store: str, standing: Standing, costing: Costing) -> Render
         state = {"event": place.phase, **place.state}
         slots.add_row(Text(name, style="cyan"), place.model, describe(state, None))
     lines: list[RenderableType] = [head, slots, Text(_hint(standing, store), style="dim")]
+    lines += [Text(each, style="yellow") for each in standing.throttled.values()]
     if standing.trouble:
         lines.append(Text(standing.trouble, style="red"))
     return Group(*lines)

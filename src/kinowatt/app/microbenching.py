@@ -8,6 +8,7 @@ from typing import Any
 from rich.text import Text
 
 from kinowatt.app.render import console, grid
+from kinowatt.facts.throttling import bench_fault
 from kinowatt.lab.microbench.points import Point
 from kinowatt.lab.microbench.result import Microbench
 from kinowatt.units import TERA, format_number, format_seconds
@@ -26,6 +27,8 @@ def run(device: str, budget_s: float, output: str | None) -> Microbench:
     found = microbench(device, budget_s, tell)
     if output is not None:
         found.write(Path(output))
+    if wrong := bench_fault(found.to_dict()):
+        sys.stderr.write(f"! {wrong}\n")
     return found
 
 

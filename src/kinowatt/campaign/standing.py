@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kinowatt.campaign.queue import Progress
+from kinowatt.facts.throttling import row_faults, shown
 from kinowatt.units import joules_to_wh
 
 RATIO_ROWS = 3  # rows after which the predictions are corrected by what rows took
@@ -35,7 +36,8 @@ class Standing:
     """Counts, seconds and watt-hours since this command began; `tell` takes every event.
 
     `busy_s`: GPU time of rows and failed tries. `energy_wh`: of the GPUs, at each row's mean
-    power; None until a row has one.
+    power; None until a row has one. `throttled`: by slot, what slowed its GPU in the first row that a
+    fault made unstable; `news` is that line at this event alone.
     """
 
     clock: Callable[[], float] = time.monotonic
@@ -47,13 +49,15 @@ class Standing:
     energy_wh: float | None = None
     places: dict[str, Place] = field(default_factory=dict)
     trouble: str | None = None
+    throttled: dict[str, str] = field(default_factory=dict)
+    news: str | None = None
     stopping: int = 0
     _measured: int = 0
     _took_s: float = 0.0
     _expected_s: float = 0.0
 
     def tell(self, event: Mapping[str, Any]) -> None:
-        kind = event["event"]
+        kind, self.news = event["event"], None
         if kind != "store":
             self.trouble = None
         take = getattr(self, f"_on_{kind}", None)
@@ -116,6 +120,18 @@ class Standing:
         if event["row"]["power_w"] is not None:
             spent_wh = joules_to_wh(event["row"]["power_w"] * event["took_s"])
             self.energy_wh = (self.energy_wh or 0.0) + spent_wh
+
+        self._judge(event["slot"], event["row"])
+
+    def _judge(self, slot: str, row: Mapping[str, Any]) -> None:
+        """Says once of a GPU that heat or its supply slows it: no later row will be better."""
+        found = row_faults(row)
+        if found and slot not in self.throttled:
+            self.news = (
+                f"{slot} is throttled ({shown(found)}): its rows are unstable; Ctrl-C, and see"
+                " `kinowatt doctor`"
+            )
+            self.throttled[slot] = self.news
 
     def _on_failure(self, event: Mapping[str, Any]) -> None:
         self._ended(event["slot"], event["order"], left=event["retry"])

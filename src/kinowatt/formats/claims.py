@@ -33,8 +33,9 @@ class Claim:
     (`SETTINGS`); `ran`: what the file itself says was run instead. `energy_wh` and `power_w`: by
     scope, `gpu`, `cpu`, `ram`, `UNSTATED` or `EVERYTHING`. `other_latency_s`: further columns of
     seconds for the same row, by column. `modelled`: scopes that the file says were not metered.
-    `columns`: quantity → column; `unread`: quantity → text that is no number; `rest`: columns from
-    which no quantity was read.
+    `throttled`: shares of the time by fault that slowed the clocks, as the driver told. `columns`:
+    quantity → column; `unread`: quantity → text that is no number; `rest`: columns from which no
+    quantity was read.
     """
 
     line: int
@@ -57,6 +58,7 @@ class Claim:
     taken_at: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)  # recipe, tiling, offload
     modelled: frozenset[str] = frozenset()
+    throttled: Mapping[str, float] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict)
     unread: Mapping[str, str] = field(default_factory=dict)
     rest: Mapping[str, str] = field(default_factory=dict)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kinowatt.errors import InputError
+from kinowatt.facts.throttling import row_faults
 from kinowatt.formats.claims import SETTINGS, Claim, Reading, StageClaim, known_gpu, known_model
 
 SCOPES = ("gpu", "cpu", "ram")
@@ -68,6 +69,7 @@ def _claim(line: int, row: Mapping[str, Any]) -> Claim:
             "what_if": tuple(kernels_of(conditions).items()) or None,
         },
         modelled=frozenset(_modelled(conditions)),
+        throttled=row_faults({"stability": _table(row.get("stability")), "conditions": conditions}),
         columns={name: name for name in ("model", "gpu", "latency_s", "energy_wh", "workload")},
         rest={
             "protocol": str(row.get("protocol", "")),

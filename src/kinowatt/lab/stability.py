@@ -5,14 +5,14 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from kinowatt.facts.throttling import faults
+
 DRIFT_LIMIT = 0.02  # of latency, from the first run to the last
 SCATTER_LIMIT = 0.02  # coefficient of variation
 OUTLIER_MADS = 5.0
 CLOCK_LIMIT = 0.05  # of the mean clock, between runs
 HOT_C = 85.0
 HEATING_C = 8.0
-# Reasons for slower clocks that no well-kept GPU shows; the power limit is not one of them
-FAULTS = ("hw_slowdown", "hw_thermal", "hw_power_brake", "sw_thermal")
 
 
 def verdict(latencies_s: Sequence[float], traces: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -95,12 +95,10 @@ def _about_times(values: Sequence[float], drift: float | None, scatter: float | 
 
 
 def _about_clocks(traces: Sequence[Mapping[str, Any]]) -> list[str]:
-    shares = _throttled(traces)
     found = [
-        f"{name.replace('_', ' ')} slowed the clocks for {shares[name]:.0%} of the time:"
+        f"{name.replace('_', ' ')} slowed the clocks for {share:.0%} of the time:"
         " check cooling and power supply, then measure again"
-        for name in FAULTS
-        if shares.get(name, 0) > 0.01
+        for name, share in faults(_throttled(traces)).items()
     ]
     clocks = [trace["clock_mhz"]["mean"] for trace in traces if trace.get("clock_mhz")]
     if clocks and max(clocks) - min(clocks) > CLOCK_LIMIT * statistics.fmean(clocks):

@@ -69,8 +69,15 @@ class Level:
 
 
 def levels(case: Case) -> tuple[Level, ...]:
-    """A level for each model and GPU with enough settings, else for each setting by itself."""
-    known = [row for row in case.rows if row.settings is not None and row.claim.gpu]
+    """A level for each model and GPU with enough settings, else for each setting by itself.
+
+    Rows of a GPU whose driver told of a fault have none: `throttled` says why they are slow.
+    """
+    known = [
+        row
+        for row in case.rows
+        if row.settings is not None and row.claim.gpu and not row.claim.throttled
+    ]
     found: list[Level] = []
     for rows in grouped(known, lambda row: (row.claim.model, row.claim.gpu)).values():
         groups = grouped(rows, lambda row: row.key)

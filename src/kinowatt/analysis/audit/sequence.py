@@ -13,6 +13,7 @@ from kinowatt.analysis.audit.flags import Flag, ranges
 from kinowatt.analysis.audit.levels import Level, Standing, row_sigma
 from kinowatt.analysis.audit.registry import detector
 from kinowatt.analysis.audit.states import State, states_of
+from kinowatt.facts.throttling import shown
 
 
 def _at_the_limit(level: Level) -> list[Standing]:
@@ -89,9 +90,10 @@ def _along(level: Level, chosen: Sequence[Row]) -> dict[str, str]:
     "throttled",
     "single rows slowed down at less power",
     f"{at.SLOWED:.0%} longer and {at.WEAKER:.0%} less power than the file's level, fewer than "
-    f"{at.STATE_ROWS} rows on end",
+    f"{at.STATE_ROWS} rows on end; or the driver said so while a row ran",
 )
 def throttled(case: Case) -> Iterator[Flag]:
+    yield from _told(case)
     for level in case.levels:
         slow = [_slowed(level, item) for item in level.standings]
         for index, item in enumerate(level.standings):
@@ -107,6 +109,20 @@ def throttled(case: Case) -> Iterator[Flag]:
                     },
                     suggestion="look at temperature, power cap and other work; measure again",
                 )
+
+
+def _told(case: Case) -> Iterator[Flag]:
+    """Rows whose driver told of a fault; their times are held against nothing."""
+    for row in case.rows:
+        if found := row.claim.throttled:
+            yield Flag(
+                kind="throttled",
+                severity="error",
+                what=f"the GPU was throttled while it ran: {shown(found)} of the time",
+                lines=(row.line,),
+                evidence={"latency_s": row.latency_s, "power_w": row.power_w},
+                suggestion="leave it out: check cooling and power supply, then measure again",
+            )
 
 
 def _slowed(level: Level, item: Standing) -> bool:
