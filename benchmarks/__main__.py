@@ -9,6 +9,8 @@ from benchmarks.row import Row
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
+# What is started here starts as on a user's machine, where bytecode is kept
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def one_core() -> None:
