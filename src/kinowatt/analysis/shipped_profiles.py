@@ -4,7 +4,6 @@
 intervals are computed, from rows that none of them was fitted on.
 """
 
-import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -24,7 +23,7 @@ from kinowatt.analysis.held_out import by_profile
 from kinowatt.analysis.learning import scope_of
 from kinowatt.analysis.predict import scenario
 from kinowatt.analysis.rows import SWEEPS, WAN, paper_rows
-from kinowatt.facts.data import data_path
+from kinowatt.facts.data import data_lines, data_path
 from kinowatt.facts.gpus import gpu
 from kinowatt.facts.loading import SHIPPED, number, read_csv
 from kinowatt.facts.operator_tables import operator_table
@@ -193,8 +192,7 @@ SIBLING_TEXTS = {
 
 def sibling_spread() -> dict[str, Any]:
     """Rows of an H200 over what the laws of an H100 say by ratios of datasheets, by model."""
-    files = [data_path(f"measurements/{name}.jsonl") for name in SIBLING_ROWS]
-    rows = [json.loads(line) for file in files for line in file.read_text("utf-8").splitlines()]
+    rows = [row for name in SIBLING_ROWS for row in data_lines(f"measurements/{name}.jsonl")]
     seen, found = by_profile(rows, profile("datasheet", gpu(SIBLING)))
     paced = scope_of(seen, found, paced=True)
     return {"seen": paced, "unseen": paced, "call_bound": scope_of(seen, found, paced=False)}
@@ -205,9 +203,13 @@ def sibling(spread: Mapping[str, Any]) -> str:
     return "\n".join([*_table("sibling", SIBLING_TEXTS), render_spread(spread, "sibling.")])
 
 
+def _sheet(shares: GpuProfile, spread: Mapping[str, Any], sibling_spread: Mapping[str, Any]) -> str:
+    return f"{datasheet(shares)}{render_spread(spread)}\n{sibling(sibling_spread)}"
+
+
 def _with_spread(path: Path, spread: Mapping[str, Any]) -> str:
     text = path.read_text(encoding="utf-8")
-    head = text[: text.index("\n[spread.") + 1] if "\n[spread." in text else text + "\n"
+    head = text[: text.index("[spread.")] if "[spread." in text else text + "\n"
     return head + render_spread(spread)
 
 
@@ -217,13 +219,11 @@ def main() -> None:
     target = FOLDER / f"{CORRECTED}.toml"
     target.write_text(render(found), encoding="utf-8")
     sheet = FOLDER / "datasheet.toml"
-    sheet.write_text(datasheet(found) + render_spread(_NO_SPREAD), encoding="utf-8")
     published = FOLDER / "h100-sxm/paper.toml"
-    for path, spread in ((published, published_spread()), (sheet, datasheet_spread())):
-        path.write_text(_with_spread(path, spread), encoding="utf-8")
-    shares = sheet.read_text(encoding="utf-8")
-    for known in (lambda: {**_NO_SPREAD, "call_bound": _NO_SPREAD["seen"]}, sibling_spread):
-        sheet.write_text(f"{shares}\n{sibling(known())}", encoding="utf-8")
+    published.write_text(_with_spread(published, published_spread()), encoding="utf-8")
+    # Twice: the intervals are of what the file says, which is no profile without any
+    sheet.write_text(_sheet(found, _NO_SPREAD, _NO_SPREAD), encoding="utf-8")
+    sheet.write_text(_sheet(found, datasheet_spread(), sibling_spread()), encoding="utf-8")
     for path in (target, published, sheet):
         tomllib.loads(path.read_text(encoding="utf-8"))
 

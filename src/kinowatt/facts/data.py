@@ -1,6 +1,8 @@
 """Where measured and published data lie: the repo's `data/`, or the copy inside a wheel."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 from kinowatt.errors import FactsError
 
@@ -14,6 +16,12 @@ def data_path(name: str) -> Path:
         if (folder / name).is_file():
             return folder / name
     raise FactsError(f"{name}: no such data file in this installation")
+
+
+def data_lines(name: str) -> list[dict[str, Any]]:
+    """The objects of a data file of JSON Lines, in its order."""
+    lines = data_path(name).read_text("utf-8").splitlines()
+    return [json.loads(line) for line in lines]
 
 
 def data_folder(name: str) -> Path:

@@ -1,20 +1,18 @@
 """Lines of the experiments: what a variant of a model gave, or why it gave nothing."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kinowatt.facts.data import data_path
+from kinowatt.facts.data import data_lines
 
 Line = Mapping[str, Any]
 NAMES = ("weights", "prompts", "stack", "codecarbon", "traces")
 
 
-def committed_lines(name: str) -> list[Line]:
+def committed_lines(name: str) -> Sequence[Line]:
     """All lines of one experiment, in the order in which they were taken."""
-    path = data_path(f"experiments/h100-sxm/{name}.jsonl")
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    return data_lines(f"experiments/h100-sxm/{name}.jsonl")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

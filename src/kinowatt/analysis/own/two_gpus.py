@@ -1,6 +1,5 @@
 """Two GPUs of one host: how much faster a campaign is, and whether neighbours disturb each other."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from typing import Any
 
 from kinowatt.analysis.own.lines import change_pct
 from kinowatt.analysis.tables import Table
-from kinowatt.facts.data import data_path
+from kinowatt.facts.data import data_lines, data_path
 from kinowatt.units import MS_PER_S, to_base
 
 Row = Mapping[str, Any]
@@ -93,9 +92,7 @@ def committed() -> Taken:
 
 
 def _rows(name: str) -> dict[Work, Row]:
-    text = data_path(f"campaigns/two-gpus/{name}.jsonl").read_text("utf-8")
-    rows = [json.loads(line) for line in text.splitlines()]
-    return {_work(row["workload"]): row for row in rows}
+    return {_work(row["workload"]): row for row in data_lines(f"campaigns/two-gpus/{name}.jsonl")}
 
 
 def _work(workload: Mapping[str, Any]) -> Work:

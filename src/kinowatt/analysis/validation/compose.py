@@ -27,7 +27,6 @@ from kinowatt.analysis.validation.other_gpus import (
     TRANSFER,
     OtherGpu,
     other_gpus,
-    schemes_of,
 )
 from kinowatt.analysis.validation.score import PCT, Score, score
 from kinowatt.analysis.validation.targets import DENOISER, Verdict, judged
@@ -73,7 +72,8 @@ def validate(bench: Bench, rows: Sequence[Row], others: Sequence[Bench] = ()) ->
     changed = features([rows[i] for i in of_other_kernels(bench, rows)], physics)
     cases = all_cases(seen, physics)
     cases += what_if_cases(seen, cases, changed, physics)
-    elsewhere = other_gpus(others, rows, seen, physics)
+    factors, after = fit_factors(seen, physics), fit_after_work(seen.rows)
+    elsewhere = other_gpus(others, rows, {f.name: f.value for f in factors}, after)
     memory = memory_cases(seen.rows)
     tables = (
         _targets([*cases, *_promised(elsewhere)], _scored(memory)),
@@ -84,13 +84,13 @@ def validate(bench: Bench, rows: Sequence[Row], others: Sequence[Bench] = ()) ->
         _worst(cases, seen),
         what_if_table(_changes(cases, (*seen.rows, *changed.rows), elsewhere)),
         _memory(memory),
-        paper_elsewhere(physics, fit_after_work(seen.rows)),
+        paper_elsewhere(physics, after),
         other_laboratories(),
     )
     return Validation(
         cases=(*cases, *memory),
         tables=tables,
-        factors=fit_factors(seen, physics),
+        factors=factors,
         used=sum(map(len, (taken, changed.rows, *(other.rows for other in elsewhere)))),
         unlike=unlike,
     )
@@ -131,8 +131,9 @@ def _targets(cases: Sequence[Case], memory: Score) -> Table:
 
 def _others(elsewhere: Iterable[OtherGpu]) -> Table:
     rows = [
-        {"gpu": name, **about, "paced_by": REGIMES[about["paced_by"]]} | _figures(cases)
-        for name, about, cases in schemes_of(elsewhere)
+        {"gpu": other.name} | row
+        for other in elsewhere
+        for row in _by_scheme((*other.transferred, *other.own))
     ]
     return Table(
         name="other_gpus",
@@ -146,19 +147,22 @@ def _others(elsewhere: Iterable[OtherGpu]) -> Table:
     )
 
 
-def _schemes(cases: Sequence[Case]) -> Table:
+def _by_scheme(cases: Sequence[Case]) -> list[dict[str, Any]]:
     keys = dict.fromkeys((c.scheme, c.quantity, c.regime) for c in cases)
-    rows = [
+    return [
         {"left_out": scheme, "quantity": quantity, "paced_by": REGIMES[regime]}
         | _figures(c for c in cases if (c.scheme, c.quantity, c.regime) == key)
         for key in keys
         for scheme, quantity, regime in (key,)
     ]
+
+
+def _schemes(cases: Sequence[Case]) -> Table:
     return Table(
         name="schemes",
         title="Errors by what was left out",
         columns=("left_out", "quantity", "paced_by", *COLUMNS),
-        rows=tuple(rows),
+        rows=tuple(_by_scheme(cases)),
         notes=(
             "A whole video counts as GPU-bound where its denoiser is. Intervals: of models and"
             " families left out, from leaving out the others in turn, without them.",

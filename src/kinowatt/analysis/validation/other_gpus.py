@@ -2,18 +2,15 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from kinowatt.analysis.bench_physics import Bench, physics_of_bench
-from kinowatt.analysis.factors import fit_factors
-from kinowatt.analysis.features import Features, Row, features
-from kinowatt.analysis.held_out import by_factors, by_profile, fit_after_work
+from kinowatt.analysis.features import Row, features
+from kinowatt.analysis.held_out import AfterWork, by_factors, by_profile
 from kinowatt.analysis.learning import like_bench, of_other_kernels
 from kinowatt.analysis.validation.cases import Case, all_cases, cases_of
 from kinowatt.analysis.validation.what_if import what_if_cases
 from kinowatt.facts.gpus import gpu
 from kinowatt.facts.profiles import SHEET, profile
-from kinowatt.theory.physics import Physics
 
 TRANSFER, BY_SHEET = "all its rows", "all its rows and its microbench"
 
@@ -32,11 +29,9 @@ class OtherGpu:
 
 
 def other_gpus(
-    benches: Iterable[Bench], rows: Sequence[Row], taught: Features, physics: Physics
+    benches: Iterable[Bench], rows: Sequence[Row], factors: Mapping[str, float], after: AfterWork
 ) -> tuple[OtherGpu, ...]:
-    """Each GPU that has a microbench and rows; `taught`, `physics`: of the first GPU."""
-    factors = {f.name: f.value for f in fit_factors(taught, physics)}
-    after = fit_after_work(taught.rows)
+    """Each GPU that has a microbench and rows; `factors`, `after`: what the first GPU's taught."""
     found = []
     for bench in benches:
         taken, _ = like_bench(bench, rows)
@@ -57,16 +52,3 @@ def other_gpus(
             )
         )
     return tuple(found)
-
-
-def schemes_of(others: Iterable[OtherGpu]) -> list[tuple[str, Mapping[str, Any], list[Case]]]:
-    """Cases by GPU, and by scheme, quantity and who set the pace."""
-    grouped: dict[tuple[str, str, str, str], list[Case]] = {}
-    for other in others:
-        for case in (*other.transferred, *other.own):
-            key = (other.name, case.scheme, case.quantity, case.regime)
-            grouped.setdefault(key, []).append(case)
-    return [
-        (name, {"left_out": scheme, "quantity": quantity, "paced_by": regime}, cases)
-        for (name, scheme, quantity, regime), cases in grouped.items()
-    ]
