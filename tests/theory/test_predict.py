@@ -13,6 +13,7 @@ from kinowatt import Prediction, predict, predict_many
 from kinowatt.errors import InputError
 from kinowatt.facts.models import models
 from kinowatt.theory import paper
+from kinowatt.theory.predict import STAGES
 
 MODELS = [name for name, spec in models().items() if spec.form == "traced"]
 
@@ -202,4 +203,45 @@ def test_offload_keeps_one_component_resident() -> None:
     found = predict("wan-14b", offload="model")
     weights = found.memory["weights_gib"]
     assert found.stages["denoiser"]["peak_memory_gib"] < sum(weights.values())
+
+
+def test_offload_takes_the_host_time_stage_by_stage() -> None:
+    """Weights go up before their component runs, after the ones before came down ."""
+    plain, moved = predict("wan-14b"), predict("wan-14b", offload="model")
+    more = {
+        name: moved.stages[name]["latency_s"] - plain.stages[name]["latency_s"] for name in STAGES
+    }
+    up, down = 3.15e9, 1.22e9
+    text, denoiser, decoder = (
+        gib * 2**30 for gib in (moved.memory["weights_gib"][name] for name in STAGES[:3])
+    )
+    expected = (
+        text / up,
+        text / down + denoiser / up,
+        denoiser / down + decoder / up,
+        decoder / down,
+    )
+    assert [more[name] for name in STAGES] == pytest.approx(expected)
+    assert [moved.stages[name]["moving_s"] for name in STAGES] == pytest.approx(expected)
+    assert moved.stages["denoiser"]["forward_s"] == plain.stages["denoiser"]["forward_s"]
+    waiting_w = joules(moved, plain) / sum(expected)
+    assert waiting_w == pytest.approx(124.4, abs=2.0)  # an H100 that waits
+    assert any(w["code"] == "offload_of_one_host" for w in moved.warnings)
+
+
+def joules(one: Prediction, other: Prediction) -> float:
+    return 3600 * ((one.energy_wh["gpu"] or 0.0) - (other.energy_wh["gpu"] or 0.0))
+
+
+def test_moves_have_a_spread_of_their_own() -> None:
+    plain, moved = predict("cogvideox-5b"), predict("cogvideox-5b", offload="model")
+    moves_s = moved.latency_s - plain.latency_s
+    for level, (least, most) in {"80": (0.5, 2.2), "95": (0.2, 3.0)}.items():
+        low, high = plain.intervals["latency_s"][level]
+        expected = (low + least * moves_s, high + most * moves_s)
+        assert moved.intervals["latency_s"][level] == pytest.approx(expected)
+
+
+def test_a_published_model_states_no_weights_to_move() -> None:
+    found = predict("wan2.1-t2v-1.3b-as-published", offload="model")
     assert any(w["code"] == "offload_not_timed" for w in found.warnings)

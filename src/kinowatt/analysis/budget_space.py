@@ -19,7 +19,7 @@ from kinowatt.facts.models import ModelSpec, Preset, Recipe
 from kinowatt.facts.operator_tables import operator_table
 from kinowatt.facts.profiles import GpuProfile
 from kinowatt.theory.memory import peak_memory
-from kinowatt.theory.predict import estimate, reach_of
+from kinowatt.theory.predict import estimate, moved_of, reach_of
 from kinowatt.theory.profile import Reach, interval
 from kinowatt.theory.recipe import plan
 from kinowatt.theory.workload import make_workload
@@ -45,11 +45,20 @@ class Place:
         """The model card's settings, which settings are compared with."""
         return self.model.preset("default")
 
-    def upper(self, quantity: str, reach: Reach) -> Array:
-        """Upper end over predicted value of "latency" or "energy" at the confidence asked for."""
+    def upper(self, quantity: str, reach: Reach, value: Array) -> Array:
+        """Upper end of a predicted "latency" or "energy" at the confidence asked for."""
         if self.ask.confidence == 50:
-            return 1.0
-        return interval(self.profile, reach, quantity, 1.0)[str(self.ask.confidence)][1]
+            return value
+        return interval(self.profile, reach, quantity, value)[str(self.ask.confidence)][1]
+
+    @property
+    def moved(self) -> Mapping[str, float]:
+        """Seconds and Wh of each video in which offload moves weights."""
+        if self.ask.offload == "none":
+            return {}
+        names = {"profile": self.profile.name, "recipe": self.recipe.name}
+        chosen = scenario(self.model.name, self.gpu.name, offload=self.ask.offload, **names)
+        return moved_of(chosen, operator_table)
 
     @property
     def memory_limit_gib(self) -> float:
@@ -79,8 +88,12 @@ class Space:
 
     def reach(self, row: Any = ...) -> Reach:
         """Of one row, or of all."""
-        name = self.place.model.name
-        return Reach(model=name, call_bound=self.call_bound[row], beyond=self.beyond[row])
+        return Reach(
+            model=self.place.model.name,
+            call_bound=self.call_bound[row],
+            beyond=self.beyond[row],
+            moved=self.place.moved,
+        )
 
     @property
     def video_s(self) -> Array:
@@ -115,8 +128,8 @@ class Space:
     def used(self, steps: Array) -> Mapping[str, Array]:
         """What each limit is held against, at the confidence asked for."""
         latency_s, energy_wh = self.cost(steps)
-        latency_s = latency_s * self.place.upper("latency", self.reach())
-        energy_wh = energy_wh * self.place.upper("energy", self.reach())
+        latency_s = self.place.upper("latency", self.reach(), latency_s)
+        energy_wh = self.place.upper("energy", self.reach(), energy_wh)
         found = {"max_latency_s": latency_s, "max_energy_wh": energy_wh}
         money = self.place.accounting
         if money.usd_per_gpu_hour is not None:
@@ -233,12 +246,19 @@ def tiled(space: Space, rows: Array, most_gib: float = math.inf) -> Space:
 
 
 def offloaded(space: Space) -> Space:
-    """The same settings with each component on the GPU only while it runs: time is as it was."""
+    """The same settings with each component on the GPU only while it runs: while weights move, the
+    GPU waits."""
     np: Any = require_extra("numpy", "numpy")
     place = replace(space.place, ask=replace(space.place.ask, offload="model"))
     moved = replace(space, place=place)
     memory_gib = np.where(space.tiling, _memory_gib(moved, True), _memory_gib(moved, False))
-    return replace(moved, peak_memory_gib=memory_gib)
+    (first_s, step_s), (first_wh, step_wh) = space.latency_s, space.energy_wh
+    return replace(
+        moved,
+        latency_s=(first_s + place.moved["latency"], step_s),
+        energy_wh=(first_wh + place.moved["energy"], step_wh),
+        peak_memory_gib=memory_gib,
+    )
 
 
 def _may_fit(space: Space) -> Array:
@@ -286,7 +306,7 @@ def _evaluated(
         columns.append((first - (second - first) * steps, second - first))
     assert found.memory is not None  # no model that is only a formula comes here
     memory_gib = np.broadcast_to(found.memory.peak_gib, len(frames)).copy()
-    reach = reach_of(chosen, found)
+    reach = reach_of(chosen, found, operator_table)
     call_bound, beyond = (
         np.broadcast_to(each, (2, len(frames)))[0].copy()
         for each in (reach.call_bound, reach.beyond)

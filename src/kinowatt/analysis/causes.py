@@ -10,16 +10,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kinowatt.errors import InputError
-from kinowatt.facts.hosts import first_call, pageable
+from kinowatt.facts.hosts import first_call, offloading
 from kinowatt.facts.operator_tables import operator_table
 from kinowatt.facts.profiles import profile as find_profile
 from kinowatt.facts.profiles import profile_files
 from kinowatt.facts.throttling import shown
 from kinowatt.theory.kernels import known_kernels
 from kinowatt.theory.physics import timer_of
-from kinowatt.theory.predict import Estimate, Scenario, estimate
-from kinowatt.units import GIB, joules_to_wh
+from kinowatt.theory.predict import Estimate, Scenario, estimate, moved_of
+from kinowatt.units import joules_to_wh
 
+OFFLOADED = -2.5  # shared among hosts as usual, quicker and slower
 TOLD = math.log(100)  # where the driver itself says so: it is seldom wrong
 LIMITS = (0.8, 0.6, 0.4)  # shares of the power limit that a throttled GPU is tried at
 
@@ -82,8 +83,6 @@ ATTENTION = {
     "flash": ("flash attention instead of cuDNN's", -1.5),
     "efficient": ("memory-efficient attention instead of cuDNN's", -2.0),
 }
-# Drew up to a fifth more than the joules of cuDNN's kernel, which stand in for its own
-HUNGRY = ("efficient",)
 
 
 @cause("attention")
@@ -93,10 +92,8 @@ def _attention(scenario: Scenario, _: Estimate) -> Iterator[Effect]:
         return  # the published form states no bytes
     known = known_kernels((scenario.profile.physics or {}).get("laws", {}))
     for kernel, (words, prior) in ATTENTION.items():
-        if kernel not in ("math", *known):
-            continue
-        found = _effect(_with(scenario, "attention", kernel), "attention", words, prior)
-        yield replace(found, energy_wh=None) if kernel in HUNGRY else found
+        if kernel in ("math", *known):
+            yield _effect(_with(scenario, "attention", kernel), "attention", words, prior)
 
 
 @cause("compiled")
@@ -154,39 +151,44 @@ def _with_physics(scenario: Scenario, physics: Mapping[str, Any]) -> Scenario:
     return replace(scenario, profile=replace(scenario.profile, physics=physics))
 
 
-def _longer(believed: Estimate, kind: str, words: str, extra_s: float) -> Effect:
-    """The same video with seconds in which the GPU waits, drawing what nobody measured."""
-    return Effect(
-        kind=kind,
-        words=words,
-        prior=-2.5,
-        latency_s=float(believed.latency_s) + extra_s,
-        energy_wh=None,
-    )
-
-
 @cause("offload")
-def _offload(scenario: Scenario, believed: Estimate) -> Iterator[Effect]:
-    """Every component's weights to the GPU and back once, from pageable memory; the GPU waits.
-
-    What it draws while weights move was not measured.
-    """
-    if believed.memory is None or scenario.offload != "none":
+def _offload(scenario: Scenario, _: Estimate) -> Iterator[Effect]:
+    """Weights that move to the GPU and back, by hosts as slow as they come; or stay, if believed to
+    move."""
+    if scenario.model.form == "paper":
         return
-    moved = sum(believed.memory.weights_gib.values()) * GIB
-    rates = pageable()
-    moving_s = moved / rates.to_device_bytes_per_s + moved / rates.to_host_bytes_per_s
+    if scenario.offload == "model":
+        words = "weights stayed on the GPU (no offload)"
+        yield _effect(replace(scenario, offload="none"), "offload", words, OFFLOADED)
+        return
+    offloaded = replace(scenario, offload="model")
+    moved = moved_of(offloaded, operator_table)
     words = "weights offloaded to the host (model offload)"
-    yield _longer(believed, "offload", words, moving_s)
+    usual = _effect(offloaded, "offload", words, OFFLOADED + math.log(0.6))
+    assert usual.energy_wh is not None
+    yield usual
+    for times in offloading().spread["80"]:
+        yield replace(
+            usual,
+            words=f"{words}, moved in {times:g} times the usual seconds",
+            prior=OFFLOADED + math.log(0.2),
+            latency_s=usual.latency_s + (times - 1) * moved["latency"],
+            energy_wh=usual.energy_wh + (times - 1) * moved["energy"],
+        )
 
 
 @cause("warm-up")
 def _warm_up(scenario: Scenario, believed: Estimate) -> Iterator[Effect]:
     """The first call of a process, which loads and chooses kernels while the GPU waits."""
-    words, extra_s = "no warm-up: the first call of a process", first_call().extra_s
+    extra_s = first_call().extra_s
     waiting_w = float(timer_of(scenario.profile, scenario.gpu).waiting_w())
-    energy_wh = joules_to_wh(float(believed.energy_j) + extra_s * waiting_w)
-    yield replace(_longer(believed, "warm-up", words, extra_s), energy_wh=energy_wh)
+    yield Effect(
+        kind="warm-up",
+        words="no warm-up: the first call of a process",
+        prior=-2.5,
+        latency_s=float(believed.latency_s) + extra_s,
+        energy_wh=joules_to_wh(float(believed.energy_j) + extra_s * waiting_w),
+    )
 
 
 @cause("tiling")

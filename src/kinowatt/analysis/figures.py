@@ -1,13 +1,20 @@
 """The numbers of one scenario, as plain dicts: what a prediction is assembled from."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
 from kinowatt.facts.operator_tables import operator_table
 from kinowatt.theory.operators import COMPUTE_KINDS
 from kinowatt.theory.physics import timer_of
-from kinowatt.theory.predict import Estimate, Scenario, call_bound, estimate, flops_by_part
+from kinowatt.theory.predict import (
+    Estimate,
+    Scenario,
+    call_bound,
+    estimate,
+    flops_by_part,
+    moves_of,
+)
 from kinowatt.theory.profile import StageTime, Timed, Timer
 from kinowatt.theory.recipe import Effective
 from kinowatt.units import joules_to_wh
@@ -22,12 +29,13 @@ def figures(chosen: Scenario) -> dict[str, Any]:
     """
     result = estimate(chosen, operator_table)
     effective = result.plan.effective
+    moves = moves_of(chosen, operator_table)
     return {
         "effective": {field.name: getattr(effective, field.name) for field in fields(Effective)},
         "megapixels": result.plan.megapixels,
         "call_bound": call_bound(result),
         "flops": flops_by_part(result.operators),
-        "stages": _stages(result),
+        "stages": _stages(result, moves),
         "operators": _operators(chosen, result),
         "passes": _passes(chosen, result),
         "latency_s": result.latency_s,
@@ -37,7 +45,7 @@ def figures(chosen: Scenario) -> dict[str, Any]:
     }
 
 
-def _stages(result: Estimate) -> dict[str, dict[str, Number | None]]:
+def _stages(result: Estimate, moves: Mapping[str, float]) -> dict[str, dict[str, Number | None]]:
     peaks = result.memory.stages_gib if result.memory else {}
     stages: dict[str, dict[str, Number | None]] = {
         name: {
@@ -46,10 +54,11 @@ def _stages(result: Estimate) -> dict[str, dict[str, Number | None]]:
             "flops": sum(item.operator.flops for item in stage.operators),
             "calls": _calls(stage.operators),
             "peak_memory_gib": peaks.get(name),
+            **({"moving_s": moves[name]} if name in moves else {}),
         }
         for name, stage in result.stages.items()
     }
-    stages["denoiser"]["forward_s"] = _forward_s(result)
+    stages["denoiser"]["forward_s"] = _forward_s(result, moves.get("denoiser", 0.0))
     return stages
 
 
@@ -111,11 +120,11 @@ def _passes(chosen: Scenario, result: Estimate) -> list[dict[str, Any]]:
     return found
 
 
-def _forward_s(result: Estimate) -> Number:
+def _forward_s(result: Estimate, moving_s: float) -> Number:
     """Seconds of one call of the first denoising pass."""
     first = next(item for item in result.plan.passes if item.stage == "denoiser")
     stage: StageTime = result.stages["denoiser"]
     if sum(1 for item in result.plan.passes if item.stage == "denoiser") == 1:
-        return stage.latency_s / first.calls
+        return (stage.latency_s - moving_s) / first.calls
     times = [t.latency_s for t in stage.operators if t.operator.source == first.name]
     return sum(times) / first.calls

@@ -8,7 +8,7 @@ from kinowatt.analysis.predict import DEFAULT_GPU, scenario
 from kinowatt.errors import InputError, require_extra
 from kinowatt.facts.operator_tables import operator_table
 from kinowatt.theory.kernels import other_kernels
-from kinowatt.theory.predict import Scenario, estimate, reach_of
+from kinowatt.theory.predict import Scenario, estimate, moved_of, reach_of
 from kinowatt.theory.profile import Reach, interval
 from kinowatt.theory.workload import FIELDS
 from kinowatt.units import joules_to_wh
@@ -92,7 +92,7 @@ def _chunked(np: Any, chosen: Scenario, shape: Any) -> dict[str, Any]:
         out["latency_s"][part] = result.latency_s
         out["energy_wh_gpu"][part] = joules_to_wh(result.energy_j)
         out["flops"][part] = result.flops
-        reach = reach_of(chosen, result)
+        reach = reach_of(chosen, result, operator_table)
         out["call_bound"][part] = reach.call_bound
         out["beyond"][part] = reach.beyond
         if result.memory is not None:
@@ -108,6 +108,7 @@ def _with_intervals(
         call_bound=columns["call_bound"],
         beyond=columns["beyond"],
         changed=other_kernels(chosen.what_if),
+        moved=moved_of(chosen, operator_table),
     )
     latency = interval(chosen.profile, reach, "latency", columns["latency_s"])
     energy = interval(chosen.profile, reach, "energy", columns["energy_wh_gpu"])

@@ -9,12 +9,13 @@ from kinowatt.analysis.costs import Accounting, account
 from kinowatt.analysis.prediction import Prediction
 from kinowatt.errors import InputError, unknown_name
 from kinowatt.facts.gpus import gpu as find_gpu
+from kinowatt.facts.hosts import offloading
 from kinowatt.facts.models import model as find_model
 from kinowatt.facts.operator_tables import operator_table
 from kinowatt.facts.profiles import GpuProfile
 from kinowatt.facts.profiles import profile as find_profile
 from kinowatt.theory.kernels import KERNELS, known_kernels, other_kernels
-from kinowatt.theory.predict import Scenario, memory
+from kinowatt.theory.predict import Scenario, memory, moved_of
 from kinowatt.theory.profile import Reach, beyond, interval, sizes
 from kinowatt.theory.recipe import Effective, notes
 from kinowatt.theory.workload import FIELDS, make_workload
@@ -157,6 +158,7 @@ def _reach(chosen: Scenario, figures: Mapping[str, Any]) -> Reach:
         call_bound=figures["call_bound"],
         beyond=sum(beyond(chosen.profile, _sizes(figures)).values()),
         changed=other_kernels(chosen.what_if),
+        moved=moved_of(chosen, operator_table),
     )
 
 
@@ -207,9 +209,22 @@ def _warnings(chosen: Scenario, figures: Mapping[str, Any]) -> tuple[dict[str, s
     if peak_gib is not None and peak_gib > chosen.gpu.memory_gib:
         found.append({"code": "out_of_memory", "message": _remedy(chosen, peak_gib)})
     if chosen.offload == "model":
-        message = "offload moves weights over PCIe before each stage; that time is not predicted"
-        found.append({"code": "offload_not_timed", "message": message})
+        found.append(_offloaded(chosen))
     return tuple(found)
+
+
+def _offloaded(chosen: Scenario) -> dict[str, str]:
+    """What is known of the seconds in which weights move."""
+    moves_s = moved_of(chosen, operator_table).get("latency")
+    if moves_s is None:
+        message = "offload moves weights over PCIe before each stage; that time is not predicted"
+        return {"code": "offload_not_timed", "message": message}
+    low, high = offloading().spread["95"]
+    message = (
+        f"{moves_s:.1f} s of it move weights between host and GPU (offload): a matter of the host,"
+        f" {low:g} to {high:g} times as much, and in the interval"
+    )
+    return {"code": "offload_of_one_host", "message": message}
 
 
 def _outside(chosen: Scenario, figures: Mapping[str, Any]) -> Iterable[str]:

@@ -16,7 +16,7 @@ from kinowatt.lab.microbench.result import read_microbench
 from kinowatt.lab.rows import load_measurements, row_files
 from kinowatt.rows import committed_files
 
-BENCH = "microbench/h100-sxm.json"
+BENCH = "microbench/h100-sxm-fifth.json"
 OTHERS = ("microbench/h200-sxm.json",)
 # In the terminal: columns that fit; all of them are in the page and in --json
 SHORT = {

@@ -5,17 +5,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from kinowatt.facts.gpus import GpuSpec
+from kinowatt.facts.hosts import offloading
 from kinowatt.facts.models import ModelSpec, Recipe
 from kinowatt.facts.profiles import GpuProfile
 from kinowatt.theory.kernels import other_kernels
 from kinowatt.theory.memory import Memory, peak_memory
+from kinowatt.theory.moving import moving_s
 from kinowatt.theory.operators import Operator
 from kinowatt.theory.passes import Tables, plan_operators
 from kinowatt.theory.physics import timer_of
-from kinowatt.theory.profile import Reach, StageTime, after_work, beyond, sizes
+from kinowatt.theory.profile import Reach, StageTime, after_work, beyond, sizes, waiting
 from kinowatt.theory.recipe import Plan, resolve
 from kinowatt.theory.transforms import apply
 from kinowatt.theory.workload import Workload
+from kinowatt.units import joules_to_wh
 
 Number = Any
 STAGES = ("text_encoder", "denoiser", "vae_decoder", "other")
@@ -62,6 +65,8 @@ def estimate(scenario: Scenario, tables: Tables) -> Estimate:
     stages = {stage: timer.stage(items) for stage, items in by_stage.items()}
     made = after_work(timer, scenario.profile, resolved.megapixels)
     stages["other"] = _joined(stages["other"], made)
+    for stage, seconds in moves_of(scenario, tables).items():
+        stages[stage] = _joined(stages[stage], waiting(timer, seconds))
     return Estimate(
         plan=resolved,
         operators=tuple(operators),
@@ -79,7 +84,7 @@ def call_bound(found: Estimate) -> Number:
     return (denoiser.host_s > denoiser.device_s) * 1
 
 
-def reach_of(scenario: Scenario, found: Estimate) -> Reach:
+def reach_of(scenario: Scenario, found: Estimate, tables: Tables) -> Reach:
     """How far from the profile's rows an estimate is."""
     reached = sizes(tokens=found.plan.effective.tokens, megapixels=found.plan.megapixels)
     return Reach(
@@ -87,7 +92,25 @@ def reach_of(scenario: Scenario, found: Estimate) -> Reach:
         call_bound=call_bound(found),
         beyond=sum(beyond(scenario.profile, reached).values()),
         changed=other_kernels(scenario.what_if),
+        moved=moved_of(scenario, tables),
     )
+
+
+def moves_of(scenario: Scenario, tables: Tables) -> Mapping[str, float]:
+    """Seconds by stage in which offload moves weights, among those of the stages; none of a
+    published model's, which states no weights."""
+    if scenario.offload != "model" or scenario.model.form == "paper":
+        return {}
+    return moving_s(scenario.model, scenario.recipe, tables, offloading())
+
+
+def moved_of(scenario: Scenario, tables: Tables) -> Mapping[str, float]:
+    """Seconds and Wh that moving weights takes of one call, as `Reach` has them."""
+    seconds = sum(moves_of(scenario, tables).values())
+    if not seconds:
+        return {}
+    waiting_w = timer_of(scenario.profile, scenario.gpu).waiting_w()
+    return {"latency": seconds, "energy": joules_to_wh(seconds * waiting_w)}
 
 
 def memory(scenario: Scenario, tables: Tables) -> Memory | None:

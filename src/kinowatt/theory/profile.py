@@ -1,12 +1,13 @@
 """Operators → seconds and joules, by a GPU profile: the roofline with learned efficiencies."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import log2
 from typing import Any, Protocol
 
 from kinowatt.errors import InputError
 from kinowatt.facts.gpus import GpuSpec
+from kinowatt.facts.hosts import offloading
 from kinowatt.facts.profiles import GpuProfile
 from kinowatt.theory.expressions import larger, where
 from kinowatt.theory.operators import COMPUTE_KINDS, Operator
@@ -56,9 +57,14 @@ def after_work(timer: Timer, profile: GpuProfile, megapixels: Number) -> StageTi
     """What the host does once per call besides calling operators: most of it makes frames of what
     the decoder gave, `megapixels` of all frames of all videos."""
     seconds = profile.host_s_per_video + profile.host_s_per_megapixel * megapixels
+    return waiting(timer, seconds, host_s=seconds)
+
+
+def waiting(timer: Timer, seconds: Number, host_s: Number = 0.0) -> StageTime:
+    """Seconds in which the GPU waits; `host_s` of them the host calls operators or makes frames."""
     return StageTime(
         device_s=0.0,
-        host_s=seconds,
+        host_s=host_s,
         latency_s=seconds,
         energy_j=seconds * timer.waiting_w(),
         operators=(),
@@ -160,12 +166,14 @@ class Reach:
 
     `call_bound`: 1 where the host sets the pace of the denoiser, else 0. `beyond`: doublings outside
     the range of its rows, over all of its axes. `changed`: whether other kernels run than in them.
+    `moved`: seconds ("latency") and Wh ("energy") of it that offload's moving of weights takes.
     """
 
     model: str
     call_bound: Number = 0
     beyond: Number = 0.0
     changed: bool = False
+    moved: Mapping[str, float] = field(default_factory=dict)
 
 
 def interval(
@@ -175,18 +183,21 @@ def interval(
     and for kernels of which only predictions speak.
 
     Where the host sets the pace its own scatter counts; each doubling outside the range of the rows
-    adds as much again.
+    adds as much again. Moves of weights have a spread of their own, whatever the GPU.
     """
     scope = "seen" if reach.model in profile.seen else "unseen"
     if reach.changed and "changed" in profile.spread:
         scope = "changed"
     levels = profile.spread[scope][quantity]
     calls = profile.spread.get("call_bound", profile.spread[scope])[quantity]
+    moved = reach.moved.get(quantity, 0.0)
+    moves = offloading().spread if moved else dict.fromkeys(levels, (1.0, 1.0))
     found = {}
     for level, ends in levels.items():
         low, high = (
-            value * where(reach.call_bound, other, end) ** (1.0 + reach.beyond)
-            for end, other in zip(ends, calls[level], strict=True)
+            (value - moved) * where(reach.call_bound, other, end) ** (1.0 + reach.beyond)
+            + moved * move
+            for end, other, move in zip(ends, calls[level], moves[level], strict=True)
         )
         found[level] = (low, high)
     return found

@@ -16,8 +16,8 @@ from kinowatt.analysis.validation.targets import judged
 # Of these the committed rows fall short; docs/how-good.md says by how much and why
 SHORT = {
     ("denoiser", "all rows", "mean error"),
-    # AnimateDiff's short temporal attention by flash attention, of which no point is as short
-    ("attention kernel, batch, compiled blocks", "what-if", "worst"),
+    # linear layers of one card's microbench, which its rows of other cards move by 7%
+    ("denoiser, another GPU", "all its rows", "mean error"),
     # the host's scatter: the same code took 20 and 38 microseconds a call
     *((what, "configuration", "mean error") for what in ("denoiser", "GPU energy, under 550 W")),
 }
@@ -44,11 +44,12 @@ def test_another_gpu_by_what_this_one_taught(found: Validation) -> None:
     rows = {
         (r["left_out"], r["quantity"], r["paced_by"]): r for r in found.table("other_gpus").rows
     }
-    own, moved, sheet, bare = (
+    own, *others = (
         rows[scheme, "denoiser", "GPU"]["mae_pct"]
         for scheme in (LEAVE_CONFIGURATION, TRANSFER, BY_SHEET, MICROBENCH)
     )
-    assert own < moved < min(sheet, bare)
+    assert own < min(others)
+    assert max(others) < 5.0  # alike: by its own microbench alone, the H100's factors, datasheets
     assert {r["gpu"] for r in rows.values()} == {"h200-sxm"}
 
 
