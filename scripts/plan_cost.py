@@ -6,6 +6,7 @@ stands in `kinowatt.lab.duration`.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from statistics import median
@@ -13,7 +14,7 @@ from typing import Any
 
 from kinowatt import predict
 from kinowatt.analysis.prediction import Prediction
-from kinowatt.facts.models import model
+from kinowatt.campaign.outlook import video_of
 from kinowatt.lab.duration import BUILD_S, START_S, Video, row_seconds
 from kinowatt.lab.measurement import Measurement
 from kinowatt.lab.rows import load_measurements
@@ -43,20 +44,14 @@ def predicted(order: Order) -> Prediction:
 
 def video(order: Order) -> Video:
     """The parts of an order's video."""
-    found, spec = predicted(order), model(order["build"]["model"])
-    stages, ratios = found.stages, measured_over_predicted()[found.model]
-    denoiser_s = max(
-        stages["denoiser"]["latency_s"] * ratios["denoiser"], stages["denoiser"]["calls"] * HOST_S
-    )
-    steps = found.workload["steps"]
-    return Video(
-        before_s=stages["text_encoder"]["latency_s"] + 0.05,
-        step_s=denoiser_s / steps,
-        steps=steps,
-        decoder_s=stages["vae_decoder"]["latency_s"] * ratios["vae_decoder"],
-        after_s=stages["other"]["latency_s"],
-        whole=spec.recipe(order["request"].get("recipe"), spec.preset("default")).name != "single",
-        min_steps=spec.rules.min_steps,
+    found = predicted(order)
+    parts, ratios = video_of(found.to_dict()), measured_over_predicted()[found.model]
+    calling_s = found.stages["denoiser"]["calls"] * HOST_S / parts.steps
+    return replace(
+        parts,
+        before_s=parts.before_s + 0.05,
+        step_s=max(parts.step_s * ratios["denoiser"], calling_s),
+        decoder_s=parts.decoder_s * ratios["vae_decoder"],
     )
 
 

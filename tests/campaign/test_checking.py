@@ -16,7 +16,7 @@ from kinowatt.campaign.agenda import course, in_order, preferred, seconds_of
 from kinowatt.campaign.checking import Checked, check
 from kinowatt.campaign.expand import count, expand
 from kinowatt.campaign.forecast import Costing, Forecast, forecast
-from kinowatt.campaign.outlook import Outlooks
+from kinowatt.campaign.outlook import Outlooks, video_of
 from kinowatt.campaign.plan import Plan
 from kinowatt.campaign.plan_file import load_plan, plan_of
 from kinowatt.campaign.plan_text import parse
@@ -241,3 +241,14 @@ def test_a_free_worker_keeps_its_pipeline_then_takes_a_free_one_then_helps() -> 
     assert preferred("a", left, {}, 20.0) == ["a"]
     assert preferred("gone", left, {"c": 1}, 20.0) == ["b", "a", "c"]
     assert preferred(None, {"c": 300.0, "d": 30.0}, {"c": 1, "d": 1}, 20.0) == ["c"]
+
+
+def test_moves_of_weights_come_once_a_call_whatever_the_steps() -> None:
+    few, many = (
+        video_of(predict("cogvideox-5b", offload="model", steps=steps).to_dict())
+        for steps in (2, 50)
+    )
+    stays = video_of(predict("cogvideox-5b", steps=50).to_dict())
+    assert few.step_s == pytest.approx(many.step_s) == pytest.approx(stays.step_s)
+    assert few.before_s == many.before_s == pytest.approx(stays.before_s + 23.99, abs=0.01)
+    assert many.decoder_s == pytest.approx(stays.decoder_s)

@@ -51,7 +51,7 @@ def test_what_every_row_took(file: Path) -> None:
     assert sorted(s for s in found if s not in estimates) == sorted(by_clock)
     assert took_s(rows[::-1]) == found[::-1]
     assert min(found) >= 9.0
-    assert max(found) < 120.0
+    assert max(found) < 150.0  # one of whose steps takes 17 s
 
 
 VIDEO = Video(before_s=0.5, step_s=1.0, steps=50, decoder_s=2.0, after_s=0.5)
@@ -73,10 +73,9 @@ def test_sampled_costs_the_same_whatever_the_steps() -> None:
     )
 
 
-def test_offload_compiling_and_starts_are_counted() -> None:
+def test_compiling_and_starts_are_counted() -> None:
     request = {"protocol": "full", "warmup": 1, "runs": 1, "isolate": False}
     plain = row_seconds({}, request, VIDEO)
-    assert row_seconds({"offload": "model"}, request, VIDEO) == plain + 2 * 8.0
     assert row_seconds({"compile": "blocks"}, request, VIDEO) == plain + 60.0
     assert start_seconds({"idle_s": 3.0}) == 21.0
 

@@ -125,16 +125,21 @@ def nested(ends: Mapping[str, float]) -> dict[str, float]:
 
 
 def video_of(found: Mapping[str, Any]) -> Video:
-    """The parts of a predicted video."""
+    """The parts of a predicted video; weights that offload moves do so once a call, whatever its
+    steps: they count as what comes before these."""
     spec, stages = model(found["model"]), found["stages"]
     steps = found["workload"]["steps"]
+    moves_s = sum(stage.get("moving_s", 0.0) for stage in stages.values())
+    work_s = {
+        name: stage["latency_s"] - stage.get("moving_s", 0.0) for name, stage in stages.items()
+    }
     others = [name for name in stages if name not in ("denoiser", "vae_decoder", "other")]
     return Video(
-        before_s=sum(stages[name]["latency_s"] for name in others),
-        step_s=stages["denoiser"]["latency_s"] / steps,
+        before_s=sum(work_s[name] for name in others) + moves_s,
+        step_s=work_s["denoiser"] / steps,
         steps=steps,
-        decoder_s=stages["vae_decoder"]["latency_s"],
-        after_s=stages["other"]["latency_s"],
+        decoder_s=work_s["vae_decoder"],
+        after_s=work_s["other"],
         whole=found["recipe"] != "single",
         min_steps=spec.rules.min_steps,
     )

@@ -27,7 +27,6 @@ ROW_S = 1.0  # the slower first call of a shape, readings that wait for the coun
 BUILD_S = 3.0  # a pipeline with random weights in a process that has torch loaded
 START_S = 15.0  # of a process
 COMPILE_S = 60.0  # blocks, once for each shape
-OFFLOAD_S = 8.0  # per call: components go to the GPU and back from pageable memory
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,8 +61,6 @@ def row_seconds(build: Mapping[str, Any], request: Mapping[str, Any], video: Vid
     build, request: fields of `BuildOptions`, and of `VideoRequest` and `FullOptions` with
     `protocol`, as a worker gets them.
     """
-    if build.get("offload", "none") != "none":
-        video = replace(video, before_s=video.before_s + OFFLOAD_S)
     compiling_s = COMPILE_S if build.get("compile", "none") != "none" else 0.0
     spent = _full if request.get("protocol", "full") == "full" else _sampled
     return ROW_S + compiling_s + spent(request, video)

@@ -48,7 +48,7 @@ def requested(row: Row) -> dict[str, Any]:
 
 def estimated_s(row: Row, video: Video) -> float:
     """What a row takes without the start of its pipeline, by the seconds of its video."""
-    return row_seconds({"offload": row["conditions"]["offload"]}, requested(row), video)
+    return row_seconds({}, requested(row), video)
 
 
 def took_s(rows: Sequence[Row]) -> list[float]:
