@@ -98,3 +98,11 @@ def test_an_index_is_found() -> None:
     assert machine_bound("pip install --index-url=x y") != []
     assert machine_bound("at https://example.org/pypi/simple") != []
     assert machine_bound("see https://example.org/simply/put") == []
+
+
+def test_tests_of_the_gpu_are_where_make_test_gpu_looks(root: Path) -> None:
+    tests = root / "tests"
+    texts = {path: path.read_text("utf-8") for path in tests.rglob("*.py")}
+    marked = {path for path, text in texts.items() if "pytest.mark.gpu" in text}
+    folders = {path.relative_to(tests).parts[0] for path in marked - {Path(__file__)}}
+    assert folders == {"lab"}
