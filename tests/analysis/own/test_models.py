@@ -2,7 +2,7 @@
 
 import pytest
 
-from kinowatt.analysis.own.models import NOTHING, model_rows, models_table
+from kinowatt.analysis.own.models import AGAIN, NOTHING, model_rows, models_table
 from kinowatt.analysis.own.rows import grouped
 
 
@@ -53,3 +53,15 @@ def test_committed_rows(rows) -> None:
 def test_the_refined_recipe_of_ltx_is_told_from_the_single_pass(rows) -> None:
     row = table(rows)["ltx-video-0.9.7-dev", "as th"]
     assert row["measured_2026_latency_s"] < 17  # a single pass at 512x704 takes 22 s
+
+
+def test_another_gpu_stands_below_only_where_it_ran_as_the_paper_did(rows) -> None:
+    found = [row for row in model_rows(grouped(rows)) if row["paper_latency_s"]]
+    elsewhere = [row for row in found if "GPU h200-sxm" in row["differs_from_the_paper"]]
+    said = {(row["model"], row["setting"]): row["differs_from_the_paper"] for row in elsewhere}
+    assert {model for model, _ in said} == {"mochi-1-preview", "cogvideox-2b", "cogvideox-5b"}
+    assert set(said.values()) == {"GPU h200-sxm (paper h100-sxm)"}
+    assert {model for model, setting in said if setting == AGAIN} == {
+        "cogvideox-2b",
+        "cogvideox-5b",
+    }

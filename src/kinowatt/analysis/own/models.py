@@ -63,10 +63,16 @@ def _of_model(
 
 
 def _others(groups: Sequence[Group], plan: Prediction, *shown: Group | None) -> list[Group]:
-    """Of the groups of a plan's workload on the paper's GPU those that have no row yet."""
+    """Of the groups of a plan's workload those on the paper's GPU that have no row yet; of another
+    GPU those that moved and tiled as the plan does, where no group that has a row did."""
     there = {id(group) for group in shown}
-    ran = [group for group in _ran(groups, plan) if id(group) not in there]
-    return [group for group in ran if group.first.row["gpu"] == PAPER_GPU]
+    alike = any(group is not None and not _otherwise(group, plan) for group in shown)
+    return [
+        group
+        for group in _ran(groups, plan)
+        if id(group) not in there
+        and (group.first.row["gpu"] == PAPER_GPU or not (alike or _otherwise(group, plan)))
+    ]
 
 
 def matching(groups: Sequence[Group], plan: Prediction) -> Group | None:
@@ -151,14 +157,20 @@ def how(group: Group) -> str:
 
 
 def unlike(group: Group, plan: Prediction) -> str:
-    """In which settings the measured row is not what the paper ran."""
+    """In which GPU and settings the measured row is not what the paper ran."""
+    gpu = group.first.row["gpu"]
+    elsewhere = [] if gpu == PAPER_GPU else [f"GPU {gpu} (paper {PAPER_GPU})"]
+    return ", ".join([*elsewhere, *_otherwise(group, plan)])
+
+
+def _otherwise(group: Group, plan: Prediction) -> list[str]:
+    """Where offload and tiling are not the plan's."""
     conditions = group.first.conditions
-    found = [
+    return [
         f"{name} {_word(conditions.get(name))} (paper {_word(plan.options[name])})"
         for name in ("offload", "tiling")
         if conditions.get(name) != plan.options[name]
     ]
-    return ", ".join(found)
 
 
 def _word(value: Any) -> str:
