@@ -80,3 +80,12 @@ def test_migrate_says_what_it_did(tmp_path: Path, say, fail) -> None:
     assert "run `kinowatt store migrate" in fail("store", "list", str(old))
     assert "version 0003 now, before 0001" in " ".join(say("store", "migrate", str(old)).split())
     assert "already" in say("store", "migrate", str(old))
+
+
+@pytest.mark.parametrize(
+    "text", ["garbage\n", '{"model": 1}\n', "\n"], ids=["none", "bad", "empty"]
+)
+def test_a_file_that_cannot_be_read_makes_no_store(text: str, file: Path, fail) -> None:
+    file.write_text(text, "utf-8")
+    assert "rows.jsonl" in fail("store", "import", "new.db", "rows.jsonl")
+    assert not file.with_name("new.db").exists()

@@ -183,12 +183,12 @@ def take_in(
 ) -> list[dict[str, Any]]:
     require_extra("campaign", "sqlalchemy")
     from kinowatt.campaign.claimed import parse_assumed
-    from kinowatt.campaign.importing import files_of, import_path
+    from kinowatt.campaign.importing import check_readable, import_path
     from kinowatt.campaign.store import open_store
 
     assumed, columns = parse_assumed(assume), parse_map(mapping)
     for file in files:
-        files_of(Path(file))  # before a store is made for what is not there
+        check_readable(Path(file), assumed, columns)  # before a store is made for nothing
     with open_store(target) as store:
         found = [
             asdict(imported)

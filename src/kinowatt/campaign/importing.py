@@ -53,6 +53,12 @@ def files_of(path: Path) -> list[Path]:
     return row_files(path)
 
 
+def check_readable(path: Path, assumed: Mapping[str, Any], mapping: Sequence[Column] = ()) -> None:
+    """Reads up to the first row of what `import_path` would read; raises what it would raise."""
+    for file in files_of(path):
+        next(_entries(file, assumed, mapping, [])[1], None)
+
+
 def _import(
     store: Store, file: Path, assumed: Mapping[str, Any], mapping: Sequence[Column]
 ) -> Imported:
