@@ -24,7 +24,11 @@ def floor(value: Number) -> Number:
 
 
 def where(condition: Number, then: Number, otherwise: Number) -> Number:
-    """Both branches are numbers; chosen by arithmetic so that arrays work too."""
+    """Both branches are numbers, which arithmetic chooses from, or arrays."""
+    if getattr(condition, "shape", ()):
+        import numpy
+
+        return numpy.where(condition, then, otherwise)
     chosen = condition * 1
     return chosen * then + (1 - chosen) * otherwise
 
