@@ -83,12 +83,12 @@ def front(objectives: Array) -> Array:
     """Indices of rows that no other row dominates; `objectives`: (rows, k), less is better."""
     np: Any = require_extra("numpy", "numpy")
     order = np.lexsort(objectives.T[::-1])
-    left = objectives[order]
+    left = np.ascontiguousarray(objectives[order].T)  # by column: NumPy is quick along rows
     index = 0
-    while index < len(left) - 1:  # only what comes later in this order can be dominated
-        later = left[index + 1 :]
-        kept = np.concatenate([np.ones(index + 1, bool), (later < left[index]).any(axis=1)])
-        if not kept.all():
-            left, order = left[kept], order[kept]
+    while index < len(order) - 1:  # only what comes later in this order can be dominated
+        better = (left[:, index + 1 :] < left[:, index, None]).any(axis=0)
+        if not better.all():
+            kept = np.concatenate([np.ones(index + 1, bool), better])
+            left, order = left[:, kept], order[kept]
         index += 1
     return np.sort(order)

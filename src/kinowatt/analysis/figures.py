@@ -9,7 +9,7 @@ from kinowatt.theory.operators import COMPUTE_KINDS
 from kinowatt.theory.physics import timer_of
 from kinowatt.theory.predict import Estimate, Scenario, call_bound, estimate, flops_by_part
 from kinowatt.theory.profile import StageTime, Timed, Timer
-from kinowatt.theory.recipe import Effective
+from kinowatt.theory.recipe import Effective, Pass
 from kinowatt.units import joules_to_wh
 
 Number = Any
@@ -95,8 +95,9 @@ def _passes(chosen: Scenario, result: Estimate) -> list[dict[str, Any]]:
     timer = timer_of(chosen.profile, chosen.gpu)
     found = []
     for item in result.plan.passes:
-        operators = [o for o in result.operators if o.source == item.name]
-        time = timer.stage(operators)
+        time = _alone(result, item) or timer.stage(
+            [o for o in result.operators if o.source == item.name]
+        )
         symbols = {k: v for k, v in item.symbols.items() if k != "pixel_frames"}
         found.append(
             {
@@ -109,6 +110,14 @@ def _passes(chosen: Scenario, result: Estimate) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def _alone(result: Estimate, item: Pass) -> StageTime | None:
+    """The stage of a pass that is all of it: the same sums, done already."""
+    stage = result.stages[item.stage]
+    if item.stage == "other" or any(o.operator.source != item.name for o in stage.operators):
+        return None
+    return stage
 
 
 def _forward_s(result: Estimate) -> Number:

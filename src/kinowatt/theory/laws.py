@@ -55,6 +55,9 @@ class Law:
     axes: tuple[str, ...] = ()
     anchors: tuple[Anchor, ...] = ()
     ragged: float = 0.0
+    known: dict[tuple[float, ...], float] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )  # by widths, which are few: what was worked out of `anchors`
 
     def parts(
         self, sizes: Mapping[str, Number], flops: Number, nbytes: Number
@@ -72,7 +75,13 @@ class Law:
 
     def excess(self, sizes: Mapping[str, Number]) -> float:
         """Logarithm of measured over lawful seconds near these widths; 0 far from any."""
-        here = [log2(float(sizes[name])) for name in self.axes]
+        widths = tuple(float(sizes[name]) for name in self.axes)
+        if widths not in self.known:
+            self.known[widths] = self._excess(widths)
+        return self.known[widths]
+
+    def _excess(self, widths: Sequence[float]) -> float:
+        here = [log2(width) for width in widths]
         total, weight = 0.0, TRUST
         for anchor in self.anchors:
             distance = sum((a - b) ** 2 for a, b in zip(here, anchor.at, strict=True))

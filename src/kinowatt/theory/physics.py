@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from kinowatt.facts.gpus import GpuSpec
@@ -247,6 +247,7 @@ def table_of(physics: Physics) -> dict[str, Any]:
     laws = {}
     for name, law in physics.laws.items():
         values = asdict(law)
+        del values["known"]
         values["anchors"] = [[*anchor.at, anchor.excess] for anchor in law.anchors]
         laws[name] = values
     power = asdict(physics.power)
@@ -263,6 +264,7 @@ def table_of(physics: Physics) -> dict[str, Any]:
     }
 
 
+@lru_cache(maxsize=64)
 def timer_of(profile: GpuProfile, gpu: GpuSpec) -> Timer:
     """What times operators by a profile: the laws of a learned one, else shares of the peaks."""
     if profile.physics is None:
