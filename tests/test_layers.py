@@ -34,7 +34,8 @@ HOMES = {
 AT_THE_TOP = {
     *(("click", "app"), ("rich", "app"), ("torch", "lab"), ("numpy", "lab")),
     *(("alembic", "campaign"), ("sqlalchemy", "campaign")),
-    *(("fastapi", "app"), ("gradio", "app"), ("pydantic", "app")),  # all in app/serve
+    # all in app/serve
+    *(("fastapi", "app"), ("gradio", "app"), ("pydantic", "app"), ("uvicorn", "app")),
 }
 
 

@@ -100,8 +100,9 @@ class PhysicalClock:
         """One operator by itself; where compute and memory overlap, its seconds are shared out."""
         law, sizes = law_of(operator, self.physics.laws), sizes_of(operator)
         made = operator.calls + (operator.calls == 0)  # of a case that does not hold here: none
-        work = EIGHT_BIT_WORK if operator.dtype in EIGHT_BITS else 1.0
-        flops = operator.flops * work / made
+        flops = operator.flops / made
+        if operator.dtype in EIGHT_BITS:
+            flops = flops * EIGHT_BIT_WORK
         compute_s, memory_s = law.parts(sizes, flops, bytes_of(operator) / made)
         factor = self._factor(group_of(operator)) * operator.calls
         busy_s, fixed_s, stretching_s = memory_s, memory_s, 0.0
