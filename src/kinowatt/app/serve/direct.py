@@ -21,12 +21,9 @@ class Direct:
     def __init__(self, app: FastAPI, served: App, routers: Iterable[APIRouter]) -> None:
         self.app = app
         self.served = served
+        kinds = [kind for kind in app.exception_handlers if isinstance(kind, type)]
         # What only the last handler takes is a fault, which the guard logs and answers
-        self._refused: tuple[type[Exception], ...] = tuple(
-            kind
-            for kind in app.exception_handlers
-            if isinstance(kind, type) and issubclass(kind, Exception) and kind is not Exception
-        )
+        self._refused = tuple(kind for kind in kinds if kind is not Exception)
         self._routes: dict[tuple[str, str], APIRoute] = {}
         for router in routers:
             for route in router.routes:

@@ -57,8 +57,6 @@ def listen(host: str, port: int) -> socket.socket:
 def _server(guard: Any, drain_s: float) -> Any:
     import uvicorn
 
-    from kinowatt.app.serve.wire import Wire
-
     class Draining(uvicorn.Server):
         """Stops in three steps, so that whoever got through to it is answered.
 
@@ -86,7 +84,6 @@ def _server(guard: Any, drain_s: float) -> Any:
         date_header=False,
         backlog=BACKLOG,
         timeout_graceful_shutdown=GRACE_S,
-        http=Wire,
         ws="none",
         lifespan="on",
     )
