@@ -34,8 +34,7 @@ HOMES = {
 AT_THE_TOP = {
     *(("click", "app"), ("rich", "app"), ("torch", "lab"), ("numpy", "lab")),
     *(("alembic", "campaign"), ("sqlalchemy", "campaign")),
-    # all in app/serve
-    *(("fastapi", "app"), ("gradio", "app"), ("pydantic", "app"), ("uvicorn", "app")),
+    *(("fastapi", "app"), ("gradio", "app"), ("pydantic", "app")),  # all in app/serve
 }
 
 
