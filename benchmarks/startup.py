@@ -18,6 +18,7 @@ COMMANDS = {
     "predict": [KINOWATT, "predict", "wan2.1-t2v-1.3b", "--json"],
     "largest": [KINOWATT, "predict", "ltx-video-0.9.7-dev", "--json"],
     "table": [KINOWATT, "predict", "wan2.1-t2v-1.3b"],
+    "budget": [KINOWATT, "budget", "--gpu", "l40s", "--max-latency-s", "60"],
 }
 
 
@@ -40,4 +41,5 @@ def rows() -> Iterator[Row]:
     yield Row(name="kinowatt predict WAN --json", value=taken["predict"], unit="s", most=0.30)
     yield Row(name="kinowatt predict LTX --json", value=taken["largest"], unit="s", most=0.30)
     yield Row(name="kinowatt predict WAN, the table", value=taken["table"], unit="s")
+    yield Row(name="kinowatt budget, all models on a GPU", value=taken["budget"], unit="s", most=1)
     yield Row(name="  predict --json in bare Pythons", value=taken["predict"] / bare, unit="x")

@@ -324,9 +324,10 @@ def test_frame_counts_are_those_that_the_pipeline_generates() -> None:
     assert counts("ltx", min_video_s=20)[-1] == 481
 
 
-def test_front_is_what_is_left_of_all_pairs() -> None:
+@pytest.mark.parametrize("columns", [3, 6])  # few are left, and more than are held against at once
+def test_front_is_what_is_left_of_all_pairs(columns: int) -> None:
     generator = np.random.default_rng(5)
-    points = generator.integers(0, 12, (300, 3)).astype(float)
+    points = generator.integers(0, 12, (300, columns)).astype(float)
     dominated = [
         any((other <= point).all() and (other < point).any() for other in points)
         for point in points

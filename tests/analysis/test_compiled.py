@@ -83,6 +83,21 @@ def test_a_lone_prediction_waits_for_no_code(monkeypatch: pytest.MonkeyPatch) ->
         figures_of(scenario("mochi-1-preview", steps=10 + steps))
 
 
+def test_code_is_made_for_what_is_the_same_for_everybody_until_it_varies() -> None:
+    kind = Kind()
+    kind.asked, kind.steady = compiled.PATIENCE, {"batch_size": 1, "prompt_tokens": 40}
+    kind.figures(scenario("mochi-1-preview", frames=31))
+    (narrow,) = kind.codes
+    two = scenario("mochi-1-preview", frames=31, batch_size=2)
+    assert kind.figures(two) == figures(two)
+    (wide,) = kind.codes
+    values = {name: getattr(two.workload, name) for name in compiled.FIELDS}
+    assert narrow(**values) is None
+    assert wide(**values) == figures(two)
+    assert wide(**{**values, "batch_size": 3}) is not None
+    assert wide(**{**values, "prompt_tokens": 41}) is None
+
+
 def test_codes_are_forgotten_with_the_facts(forget: Any) -> None:
     figures_of(scenario("mochi-1-preview"))
     assert compiled._kind.cache_info().currsize > 0

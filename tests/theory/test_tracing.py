@@ -41,6 +41,12 @@ def test_what_nothing_needs_is_not_computed() -> None:
     assert trace(wasteful, {"a": 7})(a=0) == {"found": 1}
 
 
+def test_code_for_fixed_numbers_answers_no_others() -> None:
+    code = trace(shape, EXAMPLE, fixed=["b"])
+    assert code(a=3, b=2.5) == shape({"a": 3, "b": 2.5})
+    assert code(a=3, b=2.0) is None
+
+
 def test_deep_sums_and_negative_constants_are_written_right() -> None:
     def long(given: Mapping[str, Any]) -> Any:
         total = given["a"] - -2.5

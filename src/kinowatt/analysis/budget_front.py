@@ -126,10 +126,10 @@ def _beaten(points: Points, rivals: Sequence[Points]) -> Array:
     found = np.zeros(len(points.rows), bool)
     for share in np.unique(points.objectives[:, 4]):
         mine = np.flatnonzero(points.objectives[:, 4] == share)
-        costs = points.objectives[mine, :4, None]
+        costs = points.objectives[mine, :4].T[:, :, None]
         for rival in rivals:
-            other = _at_share(rival, -share)
-            no_worse = (other <= costs).all(axis=1) & (other < costs).any(axis=1)
+            other = _at_share(rival, -share)[:, None, :]
+            no_worse = (other <= costs).all(axis=0) & (other < costs).any(axis=0)
             found[mine] |= no_worse.any(axis=1)
     return found
 

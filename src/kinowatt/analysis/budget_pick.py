@@ -79,16 +79,22 @@ def _largest(space: Space, least: Array) -> tuple[int, int]:
     return int(row), int(steps[row])
 
 
+AT_ONCE = 32  # rows that the others are held against in one step
+
+
 def front(objectives: Array) -> Array:
     """Indices of rows that no other row dominates; `objectives`: (rows, k), less is better."""
     np: Any = require_extra("numpy", "numpy")
     order = np.lexsort(objectives.T[::-1])
-    left = objectives[order]
-    index = 0
-    while index < len(left) - 1:  # only what comes later in this order can be dominated
-        later = left[index + 1 :]
-        kept = np.concatenate([np.ones(index + 1, bool), (later < left[index]).any(axis=1)])
-        if not kept.all():
-            left, order = left[kept], order[kept]
-        index += 1
+    left = np.ascontiguousarray(objectives[order].T)
+    done = 0
+    while done < len(order):  # only what comes later in this order can be dominated
+        rivals, later = left[:, done : done + AT_ONCE], left[:, done:]
+        better = (later[:, None, :] < rivals[:, :, None]).any(axis=0)
+        here = better[:, : rivals.shape[1]]
+        here |= np.tri(len(here), dtype=bool)  # by itself, and by what comes after it: not at all
+        kept = np.flatnonzero(better.all(axis=0))
+        left = np.concatenate([left[:, :done], later[:, kept]], axis=1)
+        order = np.concatenate([order[:done], order[done:][kept]])
+        done += int((kept < len(here)).sum())
     return np.sort(order)

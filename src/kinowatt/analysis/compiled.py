@@ -18,6 +18,7 @@ from kinowatt.theory.workload import FIELDS
 
 PATIENCE = 20  # predictions of a kind before code is made for it: it costs as much as that
 VARIANTS = 24  # paths through one kind that code is kept for: tiles, cases of tables
+STEADY = ("guidance_scale", "batch_size", "prompt_tokens", "fps")  # mostly the same for everybody
 
 
 class Kind:
@@ -27,6 +28,7 @@ class Kind:
         self.asked = 0
         self.making = False
         self.codes: list[Callable[..., Any]] = []
+        self.steady: dict[str, Any] = {}  # what has had one value so far: code is made for it
 
     def figures(self, chosen: Scenario) -> Mapping[str, Any]:
         """By the first code whose path these settings take, else by the theory itself."""
@@ -35,16 +37,28 @@ class Kind:
             found = code(**values)
             if found is not None:
                 return found  # type: ignore[no-any-return]
-        self.asked += 1
         answer = figures(chosen)  # first, since it may refuse
+        self._see(values)
         if self.asked > PATIENCE and len(self.codes) < VARIANTS and not self.making:
             self.making = True
             _maker[0](lambda: self._make(chosen, values))
         return answer
 
+    def _see(self, values: Mapping[str, Any]) -> None:
+        """Code for one value of what turns out to vary makes room for code that takes any."""
+        if not self.asked:
+            self.steady = {name: values[name] for name in STEADY}
+        self.asked += 1
+        steady = {name: value for name, value in self.steady.items() if values[name] == value}
+        if steady != self.steady:
+            self.steady, self.codes = steady, []
+
     def _make(self, chosen: Scenario, values: Mapping[str, Any]) -> None:
+        steady = self.steady
         try:
-            self.codes.append(trace(_by_workload(chosen), values))
+            code = trace(_by_workload(chosen), values, steady)
+            if steady is self.steady:  # else it came too late
+                self.codes.append(code)
         finally:
             self.making = False
 

@@ -16,7 +16,7 @@ from kinowatt.theory.predict import (
     moves_of,
 )
 from kinowatt.theory.profile import StageTime, Timed, Timer
-from kinowatt.theory.recipe import Effective
+from kinowatt.theory.recipe import Effective, Pass
 from kinowatt.units import joules_to_wh
 
 Number = Any
@@ -37,7 +37,7 @@ def figures(chosen: Scenario) -> dict[str, Any]:
         "flops": flops_by_part(result.operators),
         "stages": _stages(result, moves),
         "operators": _operators(chosen, result),
-        "passes": _passes(chosen, result),
+        "passes": _passes(chosen, result, moves),
         "latency_s": result.latency_s,
         "energy_j": result.energy_j,
         "peak_memory_gib": result.memory.peak_gib if result.memory else None,
@@ -100,12 +100,13 @@ def _bound(items: list[Timed], latency_s: Number, host_s: Number) -> tuple[Numbe
     return host_s > latency_s, computes and compute_s >= latency_s / 2
 
 
-def _passes(chosen: Scenario, result: Estimate) -> list[dict[str, Any]]:
+def _passes(chosen: Scenario, result: Estimate, moves: Mapping[str, float]) -> list[dict[str, Any]]:
     timer = timer_of(chosen.profile, chosen.gpu)
     found = []
     for item in result.plan.passes:
-        operators = [o for o in result.operators if o.source == item.name]
-        time = timer.stage(operators)
+        time = _alone(result, item, moves) or timer.stage(
+            [o for o in result.operators if o.source == item.name]
+        )
         symbols = {k: v for k, v in item.symbols.items() if k != "pixel_frames"}
         found.append(
             {
@@ -118,6 +119,16 @@ def _passes(chosen: Scenario, result: Estimate) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def _alone(result: Estimate, item: Pass, moves: Mapping[str, float]) -> StageTime | None:
+    """The stage of a pass that is all of it: the same sums, done already."""
+    stage = result.stages[item.stage]
+    if item.stage == "other" or item.stage in moves:
+        return None
+    if any(o.operator.source != item.name for o in stage.operators):
+        return None
+    return stage
 
 
 def _forward_s(result: Estimate, moving_s: float) -> Number:

@@ -26,7 +26,7 @@ COLUMNS = (
     "flops",
 )
 REACH = ("call_bound", "beyond")  # what intervals depend on besides
-CHUNK = 16_384  # elements whose intermediate columns stay in the cache
+CHUNK = 8_192  # elements whose intermediate columns stay in the cache
 
 
 def predict_many(model: str, gpu: str = DEFAULT_GPU, **given: Any) -> Mapping[str, Any]:

@@ -86,6 +86,7 @@ def default_profile(gpu: GpuSpec, by_operator: bool = True) -> str:
     return (learned or corrected or [f"{gpu.name}/datasheet"])[-1]
 
 
+@lru_cache(maxsize=256)
 def profile(name: str | None, gpu: GpuSpec, by_operator: bool = True) -> GpuProfile:
     """A profile of a GPU by name; None is the default; another GPU's is an `InputError`."""
     chosen = name or default_profile(gpu, by_operator)

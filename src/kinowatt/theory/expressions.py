@@ -7,6 +7,7 @@ Allowed: numbers, names, + - * / // % and **, comparisons, `and`, `or`, `not`, a
 import ast
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from importlib import import_module
 from types import CodeType
 from typing import Any
 
@@ -24,17 +25,32 @@ def floor(value: Number) -> Number:
 
 
 def where(condition: Number, then: Number, otherwise: Number) -> Number:
-    """Both branches are numbers; chosen by arithmetic so that arrays work too."""
+    """Both branches are numbers, which arithmetic chooses from, or arrays."""
+    if getattr(condition, "shape", ()):
+        return numpy().where(condition, then, otherwise)
     chosen = condition * 1
     return chosen * then + (1 - chosen) * otherwise
 
 
 def smaller(left: Number, right: Number) -> Number:
+    if _arrays(left, right):
+        return numpy().minimum(left, right)
     return where(left < right, left, right)
 
 
 def larger(left: Number, right: Number) -> Number:
+    if _arrays(left, right):
+        return numpy().maximum(left, right)
     return where(left > right, left, right)
+
+
+def numpy() -> Any:
+    """NumPy, which is there where arrays are; lone numbers never load it."""
+    return import_module("numpy")
+
+
+def _arrays(left: Number, right: Number) -> bool:
+    return hasattr(left, "dtype") or hasattr(right, "dtype")
 
 
 _FUNCTIONS: Mapping[str, Callable[..., Number]] = {

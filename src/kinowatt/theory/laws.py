@@ -20,7 +20,8 @@ HALF = ("bfloat16", "float16")
 EIGHT_BITS = ("float8", "int8")
 EIGHT_BIT_WORK = 0.5
 WIDEST_FUSED = 256  # elements of a head that cuDNN and flash attention take
-ROUND = 3.0  # how sharply the larger of compute and memory time wins; infinity: a plain maximum
+ROUND = 3  # how sharply the larger of compute and memory time wins; infinity: a plain maximum
+TINY = 1e-90  # seconds to the power of ROUND
 NEAR = 0.7  # binary logarithm of a ratio of sizes over which what was seen at a shape still counts
 TRUST = 0.6  # weight of the law itself beside the shapes seen
 KEYS_TILE = 128  # keys that a fused attention kernel takes at a time
@@ -54,6 +55,9 @@ class Law:
     axes: tuple[str, ...] = ()
     anchors: tuple[Anchor, ...] = ()
     ragged: float = 0.0
+    known: dict[tuple[float, ...], float] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )  # by widths, which are few: what was worked out of `anchors`
 
     def parts(
         self, sizes: Mapping[str, Number], flops: Number, nbytes: Number
@@ -71,7 +75,13 @@ class Law:
 
     def excess(self, sizes: Mapping[str, Number]) -> float:
         """Logarithm of measured over lawful seconds near these widths; 0 far from any."""
-        here = [log2(float(sizes[name])) for name in self.axes]
+        widths = tuple(float(sizes[name]) for name in self.axes)
+        if widths not in self.known:
+            self.known[widths] = self._excess(widths)
+        return self.known[widths]
+
+    def _excess(self, widths: Sequence[float]) -> float:
+        here = [log2(width) for width in widths]
         total, weight = 0.0, TRUST
         for anchor in self.anchors:
             distance = sum((a - b) ** 2 for a, b in zip(here, anchor.at, strict=True))
@@ -80,9 +90,20 @@ class Law:
         return total / weight
 
 
+def at_once(compute_s: Number, memory_s: Number) -> tuple[Number, Number]:
+    """Seconds of both, and the share of them that compute takes.
+
+    They are the larger of both, a little more where they are alike: they overlap imperfectly.
+    """
+    # Products, since a power takes as long as ten of them
+    compute, memory = compute_s * compute_s * compute_s, memory_s * memory_s * memory_s
+    both = compute + memory
+    return both ** (1.0 / ROUND), compute / (both + TINY)
+
+
 def larger_of(compute_s: Number, memory_s: Number) -> Number:
-    """The larger of both, a little more where they are alike: they overlap imperfectly."""
-    return (compute_s**ROUND + memory_s**ROUND) ** (1.0 / ROUND)
+    """Seconds of both at once."""
+    return at_once(compute_s, memory_s)[0]
 
 
 def law_names(operator: Operator) -> Sequence[str]:

@@ -42,7 +42,7 @@ def pass_operators(model: ModelSpec, item: Pass, tables: Tables) -> list[Operato
     for rows, h in item.tiles.rows.groups:
         for columns, w in item.tiles.columns.groups:
             times = item.calls * rows * columns
-            if not hasattr(times, "shape") and not times:
+            if not (times.any() if hasattr(times, "any") else times):
                 continue
             operators += _run(table, item, {**item.symbols, "h": h, "w": w}, times)
     return operators + _blending(item, item.tiles, table.dtype)

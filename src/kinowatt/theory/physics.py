@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property, lru_cache
 from typing import Any
 
 from kinowatt.facts.gpus import GpuSpec
@@ -10,11 +11,10 @@ from kinowatt.theory.laws import (
     EIGHT_BIT_WORK,
     EIGHT_BITS,
     HALF,
-    ROUND,
     Anchor,
     Law,
+    at_once,
     bytes_of,
-    larger_of,
     law_names,
     law_of,
     sizes_of,
@@ -100,17 +100,20 @@ class PhysicalClock:
         """One operator by itself; where compute and memory overlap, its seconds are shared out."""
         law, sizes = law_of(operator, self.physics.laws), sizes_of(operator)
         made = operator.calls + (operator.calls == 0)  # of a case that does not hold here: none
-        work = EIGHT_BIT_WORK if operator.dtype in EIGHT_BITS else 1.0
-        flops = operator.flops * work / made
+        flops = operator.flops / made
+        if operator.dtype in EIGHT_BITS:
+            flops = flops * EIGHT_BIT_WORK
         compute_s, memory_s = law.parts(sizes, flops, bytes_of(operator) / made)
-        busy_s = larger_of(compute_s, memory_s)
-        stretches = (compute_s / (busy_s + TINY_S)) ** ROUND
         factor = self._factor(group_of(operator)) * operator.calls
+        busy_s, fixed_s, stretching_s = memory_s, memory_s, 0.0
+        if law.rate_flops is not None:
+            busy_s, share = at_once(compute_s, memory_s)
+            fixed_s, stretching_s = busy_s * (1.0 - share), busy_s * share * factor
         gaps_s = self.physics.gap_s * self._factor("gap") * operator.calls
         return Piece(
             operator=operator,
-            compute_s=busy_s * stretches * factor,
-            memory_s=(busy_s * (1.0 - stretches) + law.start_s) * factor + gaps_s,
+            compute_s=stretching_s,
+            memory_s=(fixed_s + law.start_s) * factor + gaps_s,
             stalled_s=self._stalled_s(operator),
             dynamic_j=self._dynamic_j(operator, sizes, busy_s * operator.calls),
             host_s=self._host_s(operator),
@@ -160,7 +163,7 @@ class PhysicalClock:
             found = balance(load, self.physics.power)
             device_s, host_s = device_s + found.device_s, host_s + load.host_s
             latency_s, energy_j = latency_s + found.latency_s, energy_j + found.energy_j
-            timed += [self._timed(piece, found.clock) for piece in pieces]
+            timed += [Paced(piece, found.clock, self.physics.power) for piece in pieces]
         return StageTime(
             device_s=device_s,
             host_s=host_s,
@@ -169,18 +172,36 @@ class PhysicalClock:
             operators=tuple(timed),
         )
 
-    def _timed(self, piece: Piece, clock: Number) -> Timed:
-        power = self.physics.power
-        memory_s = piece.memory_s + piece.stalled_s
-        latency_s = piece.compute_s / clock + memory_s
-        cooler = 1.0 - power.clock_share + power.clock_share * clock
-        return Timed(
-            operator=piece.operator,
-            compute_s=piece.compute_s / clock,
-            memory_s=memory_s,
-            latency_s=latency_s,
-            energy_j=piece.dynamic_j * cooler + power.static_w * latency_s,
-        )
+
+class Paced:
+    """An operator at the clock that its pass is held to.
+
+    Its numbers are worked out when they are asked for: what a stage takes in all needs none.
+    """
+
+    def __init__(self, piece: Piece, clock: Number, power: PowerLaw) -> None:
+        self.operator = piece.operator
+        self._piece = piece
+        self._clock = clock
+        self._power = power
+
+    @cached_property
+    def compute_s(self) -> Number:
+        return self._piece.compute_s / self._clock
+
+    @cached_property
+    def memory_s(self) -> Number:
+        return self._piece.memory_s + self._piece.stalled_s
+
+    @cached_property
+    def latency_s(self) -> Number:
+        return self.compute_s + self.memory_s
+
+    @cached_property
+    def energy_j(self) -> Number:
+        share = self._power.clock_share
+        cooler = 1.0 - share + share * self._clock
+        return self._piece.dynamic_j * cooler + self._power.static_w * self.latency_s
 
 
 def _load(pieces: Iterable[Piece]) -> Load:
@@ -227,6 +248,7 @@ def table_of(physics: Physics) -> dict[str, Any]:
     laws = {}
     for name, law in physics.laws.items():
         values = asdict(law)
+        del values["known"]
         values["anchors"] = [[*anchor.at, anchor.excess] for anchor in law.anchors]
         laws[name] = values
     power = asdict(physics.power)
@@ -243,6 +265,7 @@ def table_of(physics: Physics) -> dict[str, Any]:
     }
 
 
+@lru_cache(maxsize=64)
 def timer_of(profile: GpuProfile, gpu: GpuSpec) -> Timer:
     """What times operators by a profile: the laws of a learned one, else shares of the peaks."""
     if profile.physics is None:

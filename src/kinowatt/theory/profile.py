@@ -18,9 +18,24 @@ Number = Any
 _COMPUTE_DTYPE = {("convolution", "float32"): "tf32"}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Timed:
+class Timed(Protocol):
     """An operator with its seconds, joules and what bounds it."""
+
+    @property
+    def operator(self) -> Operator: ...
+    @property
+    def compute_s(self) -> Number: ...
+    @property
+    def memory_s(self) -> Number: ...
+    @property
+    def latency_s(self) -> Number: ...
+    @property
+    def energy_j(self) -> Number: ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Roofed:
+    """An operator timed by shares of a GPU's peaks."""
 
     operator: Operator
     compute_s: Number
@@ -108,7 +123,7 @@ class Clock:
         share = shares.get(operator.kind, shares.get("memory"))
         return None if share is None else share * self.gpu.bandwidth_bytes_per_s
 
-    def time(self, operator: Operator) -> Timed:
+    def time(self, operator: Operator) -> Roofed:
         """The larger of compute and memory time; energy at the power of what bounds it."""
         compute_s: Number = 0.0
         if operator.kind in COMPUTE_KINDS:
@@ -120,7 +135,7 @@ class Clock:
         latency_s = larger(compute_s, memory_s)
         power = self.profile.power_w
         watts = power.get(operator.kind, power["memory"])
-        return Timed(
+        return Roofed(
             operator=operator,
             compute_s=compute_s,
             memory_s=memory_s,
@@ -137,7 +152,7 @@ class Clock:
         latency: Number = 0.0
         device: Number = 0.0
         host: Number = 0.0
-        by_pass: dict[str, list[Timed]] = {}
+        by_pass: dict[str, list[Roofed]] = {}
         for item in timed:
             by_pass.setdefault(item.operator.source, []).append(item)
         for items in by_pass.values():

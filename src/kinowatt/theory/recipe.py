@@ -130,30 +130,24 @@ def notes(
     """Every difference from what was asked for, as code and sentence."""
     if any(hasattr(getattr(workload, name), "shape") for name in FIELDS):
         return ()  # arrays are answered with numbers only
-    effective_size = f"{effective.height_px:g}x{effective.width_px:g}"
-    asked_size = f"{workload.height_px:g}x{workload.width_px:g}"
-    found = (
-        (
-            effective.frames != workload.frames,
-            "frames_rounded",
+    size, asked = ((each.height_px, each.width_px) for each in (effective, workload))
+    found = []
+    if effective.frames != workload.frames:
+        words = (
             f"{workload.frames} frames asked for, {effective.frames:g} are generated "
-            f"({effective.latent_frames:g} latent frames)",
-        ),
-        (
-            effective_size != asked_size,
-            "size_differs",
-            f"recipe {recipe.name} {recipe.note}: {effective_size}",
-        ),
-        (
-            workload.prompt_tokens > model.max_sequence_length,
-            "prompt_truncated",
-            f"{workload.prompt_tokens} prompt tokens are cut to {model.max_sequence_length}",
-        ),
-        (
-            recipe.max_batch is not None and workload.batch_size > recipe.max_batch,
-            "batch_fails",
+            f"({effective.latent_frames:g} latent frames)"
+        )
+        found.append(("frames_rounded", words))
+    if size != asked:
+        words = f"recipe {recipe.name} {recipe.note}: {size[0]:g}x{size[1]:g}"
+        found.append(("size_differs", words))
+    if workload.prompt_tokens > model.max_sequence_length:
+        words = f"{workload.prompt_tokens} prompt tokens are cut to {model.max_sequence_length}"
+        found.append(("prompt_truncated", words))
+    if recipe.max_batch is not None and workload.batch_size > recipe.max_batch:
+        words = (
             f"recipe {recipe.name} fails in diffusers 0.42.1 on {workload.batch_size} videos in "
-            f"one call: run them one by one, or use recipe single",
-        ),
-    )
-    return tuple((code, message) for holds, code, message in found if holds)
+            f"one call: run them one by one, or use recipe single"
+        )
+        found.append(("batch_fails", words))
+    return tuple(found)

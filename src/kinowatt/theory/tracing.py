@@ -7,7 +7,7 @@ outcome becomes a guard: numbers that would take another path are not answered b
 """
 
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 Number = Any
@@ -118,18 +118,26 @@ _install()
 
 
 def trace(
-    function: Callable[[Mapping[str, Number]], Any], example: Mapping[str, Number]
+    function: Callable[[Mapping[str, Number]], Any],
+    example: Mapping[str, Number],
+    fixed: Collection[str] = (),
 ) -> Callable[..., Any]:
     """Code that gives what `function` gives for numbers that take the example's path, else None.
 
     `function` takes numbers by name and returns dicts and lists of them, in any depth. The code
-    takes them by keyword. `TypeError` where the function does what can't be written down.
+    takes them by keyword. What follows from the `fixed` ones alone is computed here, so that the
+    code answers no other values of them. `TypeError` where the function does what can't be written
+    down.
     """
     tape = Tape()
-    given = {name: tape.symbol(("=", name, ""), value) for name, value in example.items()}
+    given = {
+        name: value if name in fixed else tape.symbol(("=", name, ""), value)
+        for name, value in example.items()
+    }
     result = function(given)
     names: dict[str, Any] = {}
-    source = _Writer(tape).function(list(example), result)
+    tests = [f"{name} != {example[name]!r}" for name in example if name in fixed]
+    source = _Writer(tape).function(list(example), tests, result)
     exec(compile(source, "<traced>", "exec"), names)
     run: Callable[..., Any] = names["run"]
     return run
@@ -143,9 +151,11 @@ class _Writer:
         self.uses = [0] * len(tape.nodes)
         self.texts: dict[int, tuple[str, int]] = {}
 
-    def function(self, names: list[str], result: Any) -> str:
+    def function(self, names: list[str], tests: Iterable[str], result: Any) -> str:
+        """`tests`: what makes numbers others than those that the code is for."""
         self._count(result)
         lines = [f"def run({', '.join(names)}):"]
+        lines += [f"    if {test}: return None" for test in tests]
         first = self._closure(self.tape.guards)
         for index in sorted(first):
             self._node(index, lines)

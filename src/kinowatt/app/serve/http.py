@@ -15,7 +15,7 @@ LONGEST = 200  # characters of a name
 
 
 def dumps(value: Any) -> bytes:
-    """JSON without NaN (null instead); arrays are lists."""
+    """JSON without NaN (null instead); arrays are lists, dataclasses as their `to_dict`."""
     try:
         return orjson.dumps(value, default=_plain, option=orjson.OPT_SERIALIZE_NUMPY)
     except TypeError:  # half a surrogate pair, which texts of a row may hold
@@ -27,6 +27,8 @@ def _plain(value: Any) -> Any:
         return value.tolist()
     if isinstance(value, Mapping):
         return dict(value)
+    if hasattr(value, "to_dict"):  # for what orjson does not write
+        return value.to_dict()
     raise TypeError(type(value).__name__)
 
 

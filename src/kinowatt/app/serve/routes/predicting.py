@@ -28,7 +28,7 @@ async def predict_one(request: Request) -> Response:
     given = await body(request)
     found = predict(needed(given, "model"), **given)
     request.app.state.metrics.predictions.inc()
-    return answer(found.to_dict())
+    return answer(found)
 
 
 @router.post("/predict/batch", **operation(BatchRequest, BatchAnswer))
