@@ -54,6 +54,10 @@ class Law:
     axes: tuple[str, ...] = ()
     anchors: tuple[Anchor, ...] = ()
     ragged: float = 0.0
+    # What `excess` found: widths are constants of models, so there are few
+    _found: dict[tuple[float, ...], float] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def parts(
         self, sizes: Mapping[str, Number], flops: Number, nbytes: Number
@@ -76,7 +80,12 @@ class Law:
 
     def excess(self, sizes: Mapping[str, Number]) -> float:
         """Logarithm of measured over lawful seconds near these widths; 0 far from any."""
-        here = [log2(float(sizes[name])) for name in self.axes]
+        widths = tuple(float(sizes[name]) for name in self.axes)
+        if widths not in self._found:
+            self._found[widths] = self._excess([log2(width) for width in widths])
+        return self._found[widths]
+
+    def _excess(self, here: Sequence[float]) -> float:
         total, weight = 0.0, TRUST
         for anchor in self.anchors:
             distance = sum((a - b) ** 2 for a, b in zip(here, anchor.at, strict=True))
