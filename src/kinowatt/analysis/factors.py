@@ -6,7 +6,7 @@ stays where it was, and the report says so.
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,13 +95,8 @@ def fit_factors(
         held = SOFT * np.sqrt(2 * (np.sqrt(1 + rows**2) - 1))  # grows linearly beyond SOFT
         return np.concatenate([held, logs / sigma], axis=-1)
 
-    def slopes(logs: Any) -> Any:
-        moved = logs + np.where(logs, STEP * logs, LEAST_STEP)
-        tried = np.where(np.eye(len(logs), dtype=bool), moved, logs)
-        return ((off(tried) - off(logs)) / (moved - logs)[:, None]).T
-
     begin = np.log([factor.value for factor in start]) if start else np.zeros(len(GROUPS))
-    best = optimize.least_squares(off, begin, slopes, x_scale=0.1)
+    best = optimize.least_squares(off, begin, lambda logs: _slopes(off, logs, np), x_scale=0.1)
     if not best.success:
         raise InputError(f"the fit of {len(seen.rows)} rows did not settle: {best.message}")
     spread = np.sqrt(np.diag(np.linalg.inv(best.jac.T @ best.jac)))
@@ -115,6 +110,13 @@ def fit_factors(
         )
         for name, value, error in zip(GROUPS, best.x, spread, strict=True)
     )
+
+
+def _slopes(off: Callable[[Any], Any], logs: Any, np: Any) -> Any:
+    """What `off` changes by with each of the logarithms, asked for all at once."""
+    moved = logs + np.where(logs, STEP * logs, LEAST_STEP)
+    tried = np.where(np.eye(len(logs), dtype=bool), moved, logs)
+    return ((off(tried) - off(logs)) / (moved - logs)[:, None]).T
 
 
 def _errors(found: Stages, targets: Sequence[tuple[Any, Any]], np: Any) -> Any:
