@@ -52,7 +52,7 @@ ENERGY_NOISE = 0.02
 WHOLE_NOISE = 0.02  # of a video of which only the whole was published
 CLOCK_NOISE = 0.015
 SOFT = 2.0  # standard deviations from which a row counts as an outlier
-STEP, LEAST_STEP = 1e-4, 2.0**-26  # of a slope: a share of the logarithm, and where that is 0
+STEP = 1e-6  # of a logarithm, over which a slope is taken: far above rounding, far below a curve
 DETERMINED = 0.8  # a factor is the rows' where they shrink its prior to this share
 
 
@@ -114,9 +114,7 @@ def fit_factors(
 
 def _slopes(off: Callable[[Any], Any], logs: Any, np: Any) -> Any:
     """What `off` changes by with each of the logarithms, asked for all at once."""
-    moved = logs + np.where(logs, STEP * logs, LEAST_STEP)
-    tried = np.where(np.eye(len(logs), dtype=bool), moved, logs)
-    return ((off(tried) - off(logs)) / (moved - logs)[:, None]).T
+    return ((off(logs + STEP * np.eye(len(logs))) - off(logs)) / STEP).T
 
 
 def _errors(found: Stages, targets: Sequence[tuple[Any, Any]], np: Any) -> Any:
