@@ -47,7 +47,8 @@ types: setup  ## mypy --strict
 .PHONY: tests
 tests: setup browser  ## tests and the code blocks of README and docs, with coverage
 	pytest -m "alone and $(GATE)" $(ALONE)
-	pytest -m "not alone and $(GATE)" -n 2 --dist loadfile --ignore tests/theory
+	pytest -m "not alone and $(GATE)" -n 2 --dist loadfile --no-loadscope-reorder \
+		--ignore tests/theory
 	pytest tests/theory -n 2 --dist loadfile --cov --cov-report=
 	python scripts/branch_coverage.py kinowatt/theory 95
 
