@@ -8,10 +8,15 @@ LIGHT := .venv-light
 BIN := $(FULL)/bin
 OUT ?= out
 GATE := not torture and not gpu
+# By name, so that these few files are collected and not all
+ALONE = $(shell grep -rl --include='test_*.py' 'pytest.mark.alone' tests)
 EVIDENCE := docs/evidence
 # A full environment serves the reproduction as well; a bare clone builds only the light one.
 PAPER := $(if $(wildcard $(FULL)/.ready),$(FULL),$(LIGHT))
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Bytecode is kept, as on a user's machine: without it each of the hundreds of processes that the
+# tests start compiles what it imports (torch: six seconds, not one)
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help:  ## this list
@@ -41,8 +46,9 @@ types: setup  ## mypy --strict
 
 .PHONY: tests
 tests: setup browser  ## tests and the code blocks of README and docs, with coverage
-	pytest -m "alone and $(GATE)"
-	pytest -m "not alone and $(GATE)" -n 2 --dist loadfile --ignore tests/theory
+	pytest -m "alone and $(GATE)" $(ALONE)
+	pytest -m "not alone and $(GATE)" -n 2 --dist loadfile --no-loadscope-reorder \
+		--ignore tests/theory
 	pytest tests/theory -n 2 --dist loadfile --cov --cov-report=
 	python scripts/branch_coverage.py kinowatt/theory 95
 

@@ -1,6 +1,7 @@
 """Code blocks of README and docs are tests: Python is executed, console output compared."""
 
 import doctest
+import gc
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,10 @@ from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
 
 from doc_blocks import holds, run, steps
+
+# Beside torch and the rest there are millions of objects that live on: the collector need not walk
+# them every few thousand new ones (a tenth of the time)
+gc.set_threshold(50_000, 20, 100)
 
 
 def check_console(example: Example) -> str | None:

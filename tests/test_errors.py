@@ -5,7 +5,7 @@ import pickle
 import pytest
 
 from kinowatt import errors
-from kinowatt.errors import nearest, require_extra, unknown_name
+from kinowatt.errors import expect_extra, nearest, require_extra, unknown_name
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,6 @@ def test_a_missing_extra_says_what_to_install() -> None:
     assert require_extra("all", "math").sqrt(4) == 2
     with pytest.raises(errors.MissingExtraError, match=r"pip install 'kinowatt\[measure\]'"):
         require_extra("measure", "no_such_module_of_ours")
+    expect_extra("all", "math")
+    with pytest.raises(errors.MissingExtraError, match=r"pip install 'kinowatt\[measure\]'"):
+        expect_extra("measure", "math", "no_such_module_of_ours")

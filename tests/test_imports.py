@@ -15,6 +15,18 @@ HEAVY = {
 }
 PREDICT = "kinowatt.predict('wan2.1-t2v-1.3b', height_px=480, width_px=832).to_dict()"
 
+# The process that measures loads what it needs; the one that asks it waits for none of that
+MEASURE = """
+from kinowatt.lab import measure
+class Asked(Exception): pass
+class Workers:
+    def __init__(self, *_, **__): raise Asked
+measure.Workers = Workers
+try: kinowatt.measure("wan2.1-t2v-1.3b", device="cpu", twin=True)
+except Asked: pass
+else: 1 / 0
+"""
+
 
 def heavy_after(code: str, fresh_python: Callable[..., str]) -> set[str]:
     """The heavy libraries that a fresh interpreter has loaded once `code` ran."""
@@ -22,7 +34,7 @@ def heavy_after(code: str, fresh_python: Callable[..., str]) -> set[str]:
     return HEAVY & {name.partition(".")[0] for name in loaded.split()}
 
 
-@pytest.mark.parametrize("code", ["", PREDICT, "import kinowatt.app.cli"])
+@pytest.mark.parametrize("code", ["", PREDICT, "import kinowatt.app.cli", MEASURE])
 def test_nothing_heavy_is_loaded(code: str, fresh_python: Callable[..., str]) -> None:
     assert heavy_after(code, fresh_python) == set()
 

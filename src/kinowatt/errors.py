@@ -3,6 +3,7 @@
 import difflib
 import importlib
 from collections.abc import Iterable
+from importlib.util import find_spec
 from types import ModuleType
 
 LISTED = 24  # names that a message spells out; longer registries have a listing command
@@ -68,6 +69,15 @@ def require_extra(extra: str, module: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise MissingExtraError(
-            f"{module} is not installed: pip install 'kinowatt[{extra}]' ({error})"
-        ) from None
+        raise MissingExtraError(f"{_missing(extra, module)} ({error})") from None
+
+
+def expect_extra(extra: str, *modules: str) -> None:
+    """As `require_extra`, for what another process will import: looks, but loads nothing."""
+    for module in modules:
+        if find_spec(module) is None:
+            raise MissingExtraError(_missing(extra, module))
+
+
+def _missing(extra: str, module: str) -> str:
+    return f"{module} is not installed: pip install 'kinowatt[{extra}]'"

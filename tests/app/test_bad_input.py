@@ -260,11 +260,12 @@ def test_a_bad_command_ends_with_2_and_one_line(
     assert untidy(printed.err.rstrip("\n")) is None
 
 
-def test_the_same_through_the_shell(tmp_path: Path) -> None:
-    """50 of them as processes of their own: nothing on the way out says more."""
+@pytest.mark.parametrize("count", [16, pytest.param(50, marks=pytest.mark.torture)])
+def test_the_same_through_the_shell(count: int) -> None:
+    """Some of them as processes of their own: nothing on the way out says more."""
     rng = random.Random(50)
     kinowatt_command = Path(sys.executable).with_name("kinowatt")
-    for line in rng.sample(command_lines(), 50):
+    for line in rng.sample(command_lines(), count):
         done = subprocess.run(
             [kinowatt_command, *line, "--json"], capture_output=True, text=True, check=False
         )

@@ -23,9 +23,21 @@ SIZES = {
     "mochi-1-preview": (3, 60, 50),
     "animatediff-lightning": (1, 80, 96),
 }
+# Fewer tiles, but of every kind: after one whole tile or two, cut short once or twice
+FEWER = {
+    "wan2.1-t2v-1.3b": (3, 60, 40),
+    "cogvideox-5b": (3, 46, 64),
+    "mochi-1-preview": (3, 40, 50),
+}
 
 
-@pytest.mark.parametrize(("name", "size"), SIZES.items())
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        *(SIZES | FEWER).items(),
+        *(pytest.param(n, SIZES[n], marks=pytest.mark.torture) for n in FEWER),
+    ],
+)
 def test_bytes_and_calls_of_a_tiled_decode(name: str, size: tuple[int, int, int]) -> None:
     spec, found = model(name), model(name).component("vae_decoder")
     table = spec.table("vae_decoder")

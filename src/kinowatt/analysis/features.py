@@ -1,5 +1,6 @@
 """Measured rows as sums over their operators, so that a fit need not look at operators again."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -63,27 +64,39 @@ class Features:
     place: Any
     gpu_bound: Any
 
-    def stages(self, physics: Physics, factors: Mapping[str, float]) -> Stages:
-        """What the rows' stages take with other factors than those of `physics`."""
+    def stages(self, physics: Physics, factors: Mapping[str, Any]) -> Stages:
+        """What the rows' stages take with other factors than those of `physics`.
+
+        Each a number, or all of `GROUPS` as arrays of one length, for many answers at once: these
+        are then along the first axis.
+        """
         np: Any = require_extra("learn", "numpy")
         found = self._balanced(physics, factors, np)
         seconds, joules, clocked = (
-            np.bincount(self.place, values, len(self.rows) * len(STAGES)).reshape(-1, len(STAGES))
+            self._sums(values, np)
             for values in (found.latency_s, found.energy_j, found.clock * found.latency_s)
         )
         return Stages(seconds=seconds, joules=joules, clock=clocked / np.maximum(seconds, TINY_S))
 
-    def _balanced(self, physics: Physics, factors: Mapping[str, float], np: Any) -> Balance:
+    def _sums(self, values: Any, np: Any) -> Any:
+        """Of lines by row and stage."""
+        shape = (*values.shape[:-1], len(self.rows), len(STAGES))
+        size = len(self.rows) * len(STAGES)
+        firsts = np.arange(0, math.prod(shape), size)
+        place = (firsts[:, None] + self.place).ravel()
+        return np.bincount(place, values.ravel(), math.prod(shape)).reshape(shape)
+
+    def _balanced(self, physics: Physics, factors: Mapping[str, Any], np: Any) -> Balance:
         time, power = (
             np.array([factors.get(group, 1.0) for group in groups])
             for groups in (TIME_GROUPS, POWER_GROUPS)
         )
-        gaps_s = self.gap_s * factors.get("gap", 1.0) + self.stalled_s
+        gaps_s = np.multiply.outer(factors.get("gap", 1.0), self.gap_s) + self.stalled_s
         load = Load(
-            compute_s=self.compute_s @ time,
-            memory_s=self.memory_s @ time + gaps_s,
-            dynamic_j=self.dynamic_j @ power,
-            host_s=self.host_s * factors.get("host", 1.0),
+            compute_s=(self.compute_s @ time).T,
+            memory_s=(self.memory_s @ time).T + gaps_s,
+            dynamic_j=(self.dynamic_j @ power).T,
+            host_s=np.multiply.outer(factors.get("host", 1.0), self.host_s),
         )
         return balance(load, physics.power)
 

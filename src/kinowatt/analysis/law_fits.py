@@ -244,11 +244,11 @@ def _fit_shared(
         constants = np.exp(np.concatenate([values, first[free:]]))
         return replace(_law(spec, constants, samples), anchors=anchors)
 
+    lawful = _lawful(law(start[:free]), samples)
+
     def errors(values: Any) -> Any:
-        now = law(values)
-        lawful = np.array([np.log(_seconds(now, sample)) for sample in samples])
         drawn = pulls[:free] * (values - first[:free])
-        return np.concatenate([worth * (lawful - seconds), drawn])
+        return np.concatenate([worth * (np.log(lawful(law(values))) - seconds), drawn])
 
     best = optimize.least_squares(errors, start[:free], loss="soft_l1", f_scale=soft).x
     return np.concatenate([best, first[free:]]), law(best)
@@ -286,6 +286,24 @@ def _law(spec: Spec, values: Any, samples: Sequence[Sample]) -> Law:
 def _seconds(law: Law, sample: Sample) -> float:
     compute_s, memory_s = law.parts(sample.sizes, sample.flops, sample.bytes)
     return float(law.start_s + larger_of(compute_s / sample.clock, memory_s))
+
+
+def _lawful(anchored: Law, samples: Sequence[Sample]) -> Callable[[Law], Any]:
+    """`_seconds` of all samples at once, for laws with the anchors of this one: what these add
+    does not change while the rest of a law is fitted."""
+    import numpy as np
+
+    sizes = {name: np.array([s.sizes[name] for s in samples]) for name in samples[0].sizes}
+    flops, nbytes, clock = (
+        np.array([getattr(s, name) for s in samples], float) for name in ("flops", "bytes", "clock")
+    )
+    excess = np.exp([anchored.excess(sample.sizes) for sample in samples])
+
+    def seconds(law: Law) -> Any:
+        compute_s, memory_s = law.parts_beyond(excess, sizes, flops, nbytes)
+        return law.start_s + larger_of(compute_s / clock, memory_s)
+
+    return seconds
 
 
 def _anchors(law: Law, spec: Spec, samples: Sequence[Sample]) -> tuple[Anchor, ...]:

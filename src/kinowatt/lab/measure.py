@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
-from kinowatt.errors import InputError, KinowattError, require_extra, unknown_name
+from kinowatt.errors import InputError, KinowattError, expect_extra, unknown_name
 from kinowatt.facts.models import ModelSpec, model
 from kinowatt.lab.measurement import Measurement
 from kinowatt.lab.request import BuildOptions, FullOptions, VideoRequest
@@ -43,8 +43,7 @@ def measure(
     steps, …, `preset`) and `FullOptions` (warmup, runs, …). Raises `InputError` for settings that
     cannot be, `MeasurementFailed` where there is no row.
     """
-    for module in ("torch", "diffusers", "transformers", "accelerate"):
-        require_extra("measure", module)
+    expect_extra("measure", "torch", "diffusers", "transformers", "accelerate")
     key, request = sorted_out(model(name), settings)
     with Workers(FACTORY, rows_to=store, on_event=on_event) as workers:
         outcome = workers.run(key, {**request, "protocol": protocol}, time_limit_s)

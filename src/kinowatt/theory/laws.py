@@ -63,8 +63,13 @@ class Law:
         self, sizes: Mapping[str, Number], flops: Number, nbytes: Number
     ) -> tuple[Number, Number]:
         """Seconds of compute and of memory of one call, without its start."""
-        excess = exp(self.excess(sizes))
-        loss: Number = excess
+        return self.parts_beyond(exp(self.excess(sizes)), sizes, flops, nbytes)
+
+    def parts_beyond(
+        self, excess: Number, sizes: Mapping[str, Number], flops: Number, nbytes: Number
+    ) -> tuple[Number, Number]:
+        """`parts`, where it is known what anchors multiply them by."""
+        loss = excess
         for name, half in self.halves.items():
             loss = loss * (1.0 + half / sizes[name])
         if self.ragged:
