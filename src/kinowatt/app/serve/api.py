@@ -7,7 +7,6 @@ from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 
 from kinowatt.app.serve.browse import UNREADABLE, Rows
-from kinowatt.app.serve.direct import Direct
 from kinowatt.app.serve.guard import App, Guard, log
 from kinowatt.app.serve.http import status_of
 from kinowatt.app.serve.metrics import METHODS, PREFIX, Metrics
@@ -63,7 +62,6 @@ def create_app(settings: Settings, rows: Rows | None = None) -> Guard:
         from kinowatt.app.serve.dashboard.mount import with_dashboard
 
         served = with_dashboard(app, app.state.rows)
-    served = Direct(app, served, ROUTERS)
     app.state.guard = Guard(served, settings, app.state.metrics)
     return app.state.guard  # type: ignore[no-any-return]
 
