@@ -36,6 +36,7 @@ def choose(page: Page, label: str, value: str) -> None:
     box.focus()
     box.press("ControlOrMeta+a")
     page.keyboard.type(value)
+    page.get_by_role("option").filter(has_text=value).first.wait_for()  # a busy page lists it late
     page.keyboard.press("Enter")
 
 
