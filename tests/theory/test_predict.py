@@ -206,7 +206,7 @@ def test_offload_keeps_one_component_resident() -> None:
 
 
 def test_offload_takes_the_host_time_stage_by_stage() -> None:
-    """Weights go up before their component runs, after the ones before came down ."""
+    """Weights go up before their component runs, after the ones before came down."""
     plain, moved = predict("wan-14b"), predict("wan-14b", offload="model")
     more = {
         name: moved.stages[name]["latency_s"] - plain.stages[name]["latency_s"] for name in STAGES

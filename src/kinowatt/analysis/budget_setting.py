@@ -66,9 +66,10 @@ def setting_at(space: Space, row: int, steps: int, score: float | None = None) -
         float(constant[row] + per_step[row] * steps)
         for constant, per_step in (space.latency_s, space.energy_wh)
     )
+    reach = space.reach(row)
     spread = {
-        "latency_s": interval(place.profile, space.reach(row), "latency", latency_s),
-        "energy_wh_gpu": interval(place.profile, space.reach(row), "energy", energy_wh),
+        "latency_s": interval(place.profile, reach, "latency", latency_s),
+        "energy_wh_gpu": interval(place.profile, reach, "energy", energy_wh),
     }
     shares = space.shares(steps)[:, row]
     return Setting(

@@ -128,8 +128,9 @@ class Space:
     def used(self, steps: Array) -> Mapping[str, Array]:
         """What each limit is held against, at the confidence asked for."""
         latency_s, energy_wh = self.cost(steps)
-        latency_s = self.place.upper("latency", self.reach(), latency_s)
-        energy_wh = self.place.upper("energy", self.reach(), energy_wh)
+        reach = self.reach()
+        latency_s = self.place.upper("latency", reach, latency_s)
+        energy_wh = self.place.upper("energy", reach, energy_wh)
         found = {"max_latency_s": latency_s, "max_energy_wh": energy_wh}
         money = self.place.accounting
         if money.usd_per_gpu_hour is not None:
@@ -250,13 +251,13 @@ def offloaded(space: Space) -> Space:
     GPU waits."""
     np: Any = require_extra("numpy", "numpy")
     place = replace(space.place, ask=replace(space.place.ask, offload="model"))
-    moved = replace(space, place=place)
-    memory_gib = np.where(space.tiling, _memory_gib(moved, True), _memory_gib(moved, False))
+    found, moved = replace(space, place=place), place.moved
+    memory_gib = np.where(space.tiling, _memory_gib(found, True), _memory_gib(found, False))
     (first_s, step_s), (first_wh, step_wh) = space.latency_s, space.energy_wh
     return replace(
-        moved,
-        latency_s=(first_s + place.moved["latency"], step_s),
-        energy_wh=(first_wh + place.moved["energy"], step_wh),
+        found,
+        latency_s=(first_s + moved["latency"], step_s),
+        energy_wh=(first_wh + moved["energy"], step_wh),
         peak_memory_gib=memory_gib,
     )
 
@@ -306,7 +307,7 @@ def _evaluated(
         columns.append((first - (second - first) * steps, second - first))
     assert found.memory is not None  # no model that is only a formula comes here
     memory_gib = np.broadcast_to(found.memory.peak_gib, len(frames)).copy()
-    reach = reach_of(chosen, found, operator_table)
+    reach = reach_of(chosen, found)
     call_bound, beyond = (
         np.broadcast_to(each, (2, len(frames)))[0].copy()
         for each in (reach.call_bound, reach.beyond)

@@ -1,20 +1,13 @@
 """The numbers of one scenario, as plain dicts: what a prediction is assembled from."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
 from kinowatt.facts.operator_tables import operator_table
 from kinowatt.theory.operators import COMPUTE_KINDS
 from kinowatt.theory.physics import timer_of
-from kinowatt.theory.predict import (
-    Estimate,
-    Scenario,
-    call_bound,
-    estimate,
-    flops_by_part,
-    moves_of,
-)
+from kinowatt.theory.predict import Estimate, Scenario, call_bound, estimate, flops_by_part
 from kinowatt.theory.profile import StageTime, Timed, Timer
 from kinowatt.theory.recipe import Effective, Pass
 from kinowatt.units import joules_to_wh
@@ -29,15 +22,14 @@ def figures(chosen: Scenario) -> dict[str, Any]:
     """
     result = estimate(chosen, operator_table)
     effective = result.plan.effective
-    moves = moves_of(chosen, operator_table)
     return {
         "effective": {field.name: getattr(effective, field.name) for field in fields(Effective)},
         "megapixels": result.plan.megapixels,
         "call_bound": call_bound(result),
         "flops": flops_by_part(result.operators),
-        "stages": _stages(result, moves),
+        "stages": _stages(result),
         "operators": _operators(chosen, result),
-        "passes": _passes(chosen, result, moves),
+        "passes": _passes(chosen, result),
         "latency_s": result.latency_s,
         "energy_j": result.energy_j,
         "peak_memory_gib": result.memory.peak_gib if result.memory else None,
@@ -45,7 +37,7 @@ def figures(chosen: Scenario) -> dict[str, Any]:
     }
 
 
-def _stages(result: Estimate, moves: Mapping[str, float]) -> dict[str, dict[str, Number | None]]:
+def _stages(result: Estimate) -> dict[str, dict[str, Number | None]]:
     peaks = result.memory.stages_gib if result.memory else {}
     stages: dict[str, dict[str, Number | None]] = {
         name: {
@@ -54,11 +46,11 @@ def _stages(result: Estimate, moves: Mapping[str, float]) -> dict[str, dict[str,
             "flops": sum(item.operator.flops for item in stage.operators),
             "calls": _calls(stage.operators),
             "peak_memory_gib": peaks.get(name),
-            **({"moving_s": moves[name]} if name in moves else {}),
+            **({"moving_s": result.moves[name]} if name in result.moves else {}),
         }
         for name, stage in result.stages.items()
     }
-    stages["denoiser"]["forward_s"] = _forward_s(result, moves.get("denoiser", 0.0))
+    stages["denoiser"]["forward_s"] = _forward_s(result)
     return stages
 
 
@@ -100,11 +92,11 @@ def _bound(items: list[Timed], latency_s: Number, host_s: Number) -> tuple[Numbe
     return host_s > latency_s, computes and compute_s >= latency_s / 2
 
 
-def _passes(chosen: Scenario, result: Estimate, moves: Mapping[str, float]) -> list[dict[str, Any]]:
+def _passes(chosen: Scenario, result: Estimate) -> list[dict[str, Any]]:
     timer = timer_of(chosen.profile, chosen.gpu)
     found = []
     for item in result.plan.passes:
-        time = _alone(result, item, moves) or timer.stage(
+        time = _alone(result, item) or timer.stage(
             [o for o in result.operators if o.source == item.name]
         )
         symbols = {k: v for k, v in item.symbols.items() if k != "pixel_frames"}
@@ -121,21 +113,21 @@ def _passes(chosen: Scenario, result: Estimate, moves: Mapping[str, float]) -> l
     return found
 
 
-def _alone(result: Estimate, item: Pass, moves: Mapping[str, float]) -> StageTime | None:
+def _alone(result: Estimate, item: Pass) -> StageTime | None:
     """The stage of a pass that is all of it: the same sums, done already."""
     stage = result.stages[item.stage]
-    if item.stage == "other" or item.stage in moves:
+    if item.stage == "other" or item.stage in result.moves:
         return None
     if any(o.operator.source != item.name for o in stage.operators):
         return None
     return stage
 
 
-def _forward_s(result: Estimate, moving_s: float) -> Number:
+def _forward_s(result: Estimate) -> Number:
     """Seconds of one call of the first denoising pass."""
     first = next(item for item in result.plan.passes if item.stage == "denoiser")
     stage: StageTime = result.stages["denoiser"]
     if sum(1 for item in result.plan.passes if item.stage == "denoiser") == 1:
-        return (stage.latency_s - moving_s) / first.calls
+        return (stage.latency_s - result.moves.get("denoiser", 0.0)) / first.calls
     times = [t.latency_s for t in stage.operators if t.operator.source == first.name]
     return sum(times) / first.calls

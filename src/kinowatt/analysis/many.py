@@ -92,7 +92,7 @@ def _chunked(np: Any, chosen: Scenario, shape: Any) -> dict[str, Any]:
         out["latency_s"][part] = result.latency_s
         out["energy_wh_gpu"][part] = joules_to_wh(result.energy_j)
         out["flops"][part] = result.flops
-        reach = reach_of(chosen, result, operator_table)
+        reach = reach_of(chosen, result)
         out["call_bound"][part] = reach.call_bound
         out["beyond"][part] = reach.beyond
         if result.memory is not None:

@@ -41,11 +41,15 @@ class Scenario:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Estimate:
-    """Numbers (or arrays) of one scenario: seconds, joules, GiB, FLOPs, by stage and in all."""
+    """Numbers (or arrays) of one scenario: seconds, joules, GiB, FLOPs, by stage and in all.
+
+    `moves`: seconds by stage, among those of `stages`, in which offload moves weights.
+    """
 
     plan: Plan
     operators: tuple[Operator, ...]
     stages: Mapping[str, StageTime]
+    moves: Mapping[str, float]
     memory: Memory | None
     latency_s: Number
     energy_j: Number
@@ -65,12 +69,14 @@ def estimate(scenario: Scenario, tables: Tables) -> Estimate:
     stages = {stage: timer.stage(items) for stage, items in by_stage.items()}
     made = after_work(timer, scenario.profile, resolved.megapixels)
     stages["other"] = _joined(stages["other"], made)
-    for stage, seconds in moves_of(scenario, tables).items():
+    moves = _moves(scenario, tables)
+    for stage, seconds in moves.items():
         stages[stage] = _joined(stages[stage], waiting(timer, seconds))
     return Estimate(
         plan=resolved,
         operators=tuple(operators),
         stages=stages,
+        moves=moves,
         memory=_memory(scenario, resolved, tables),
         latency_s=sum(stage.latency_s for stage in stages.values()),
         energy_j=sum(stage.energy_j for stage in stages.values()),
@@ -84,7 +90,7 @@ def call_bound(found: Estimate) -> Number:
     return (denoiser.host_s > denoiser.device_s) * 1
 
 
-def reach_of(scenario: Scenario, found: Estimate, tables: Tables) -> Reach:
+def reach_of(scenario: Scenario, found: Estimate) -> Reach:
     """How far from the profile's rows an estimate is."""
     reached = sizes(tokens=found.plan.effective.tokens, megapixels=found.plan.megapixels)
     return Reach(
@@ -92,13 +98,13 @@ def reach_of(scenario: Scenario, found: Estimate, tables: Tables) -> Reach:
         call_bound=call_bound(found),
         beyond=sum(beyond(scenario.profile, reached).values()),
         changed=other_kernels(scenario.what_if),
-        moved=moved_of(scenario, tables),
+        moved=_moved(scenario, found.moves),
     )
 
 
-def moves_of(scenario: Scenario, tables: Tables) -> Mapping[str, float]:
-    """Seconds by stage in which offload moves weights, among those of the stages; none of a
-    published model's, which states no weights."""
+def _moves(scenario: Scenario, tables: Tables) -> Mapping[str, float]:
+    """Seconds by stage in which offload moves weights; none of a published model's, which states no
+    weights."""
     if scenario.offload != "model" or scenario.model.form == "paper":
         return {}
     return moving_s(scenario.model, scenario.recipe, tables, offloading())
@@ -106,7 +112,11 @@ def moves_of(scenario: Scenario, tables: Tables) -> Mapping[str, float]:
 
 def moved_of(scenario: Scenario, tables: Tables) -> Mapping[str, float]:
     """Seconds and Wh that moving weights takes of one call, as `Reach` has them."""
-    seconds = sum(moves_of(scenario, tables).values())
+    return _moved(scenario, _moves(scenario, tables))
+
+
+def _moved(scenario: Scenario, moves: Mapping[str, float]) -> Mapping[str, float]:
+    seconds = sum(moves.values())
     if not seconds:
         return {}
     waiting_w = timer_of(scenario.profile, scenario.gpu).waiting_w()

@@ -9,7 +9,7 @@ from kinowatt.errors import InputError
 from kinowatt.facts.gpus import GpuSpec
 from kinowatt.facts.hosts import offloading
 from kinowatt.facts.profiles import GpuProfile
-from kinowatt.theory.expressions import larger, where
+from kinowatt.theory.expressions import larger, numpy, where
 from kinowatt.theory.operators import COMPUTE_KINDS, Operator
 
 Number = Any
@@ -235,7 +235,5 @@ def beyond(profile: GpuProfile, reached: Mapping[str, Number]) -> Mapping[str, N
 def _log2(value: Number) -> Number:
     """Of a number, or of each of an array."""
     if hasattr(value, "shape"):
-        import numpy
-
-        return numpy.log2(value)
+        return numpy().log2(value)
     return log2(value)
