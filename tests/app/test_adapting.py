@@ -10,7 +10,12 @@ import pytest
 from kinowatt.analysis.bench_physics import physics_of_bench
 from kinowatt.app import adapting, campaigning
 from kinowatt.app.cli import main
+from kinowatt.app.sweeping import predictor
+from kinowatt.campaign.checking import check
 from kinowatt.campaign.executors import LocalExecutor
+from kinowatt.campaign.outlook import Outlooks
+from kinowatt.campaign.plan_file import plan_of
+from kinowatt.campaign.plan_text import parse
 from kinowatt.campaign.store import open_store
 from kinowatt.facts.data import data_path
 from kinowatt.lab.microbench.result import read_microbench
@@ -113,3 +118,17 @@ def test_a_target_out_of_reach_is_one_line_and_nothing_written(
     assert "is out of reach" in error
     assert error.count("\n") == 1
     assert [path.name for path in here.iterdir()] == ["few.yaml"]
+
+
+def test_what_offload_moves_is_on_the_bill() -> None:
+    given = {"gpu": "h100-sxm", "profile": None}
+    text = "plan: p\nprotocol: {name: sampled}\nblocks:\n  - models: [cogvideox-5b]\n"
+    text += "    grid: {offload: [none, model]}\n"
+    checked = check(plan_of(parse("p.yaml", text), Path()), Outlooks(predictor("h100-sxm", None)))
+    orders = sorted(checked.orders, key=lambda order: order.row.build["offload"] == "model")
+    asked = [adapting._asked(order, given) for order in orders]
+    stays, moves = (adapting._bill(orders, asked).row_s(index, (1, 50, 3, 1)) for index in (0, 1))
+    assert asked[1]["moves_s"] == pytest.approx(23.99, abs=0.01)
+    # in the short call that warms up, and before each of the windows or repeats of a row
+    assert moves >= stays + asked[1]["moves_s"]
+    assert asked[0]["moves_s"] == 0.0

@@ -1,7 +1,7 @@
 """`kinowatt sweep PLAN --adaptive`: the rows that tell most per GPU-second, until it is enough."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -18,7 +18,7 @@ from kinowatt.campaign.agenda import in_order
 from kinowatt.campaign.checking import Checked, Order
 from kinowatt.campaign.choosing import Standing
 from kinowatt.campaign.forecast import described
-from kinowatt.campaign.outlook import asked_of
+from kinowatt.campaign.outlook import asked_of, moves_s
 from kinowatt.errors import FactsError, InputError
 from kinowatt.facts.data import data_path
 from kinowatt.facts.gpus import gpu as find_gpu
@@ -99,6 +99,7 @@ def _asked(order: Order, given: Mapping[str, Any]) -> dict[str, Any]:
         **{name: found[name] for name in ("model", "gpu", "recipe", "workload")},
         "protocol": request["protocol"],
         "stages": {},
+        "moves_s": moves_s(found["stages"]),  # which the laws of a GPU say nothing of
         "conditions": {
             "tiling": build["tiling"],
             "offload": build["offload"],
@@ -110,8 +111,9 @@ def _asked(order: Order, given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _bill(orders: Sequence[Order], asked: Sequence[Mapping[str, Any]]) -> Bill:
     def row_s(index: int, stages: Sequence[float]) -> float:
-        row = orders[index].row
-        return row_seconds(row.build, row.request, video_of_stages(asked[index], stages))
+        row, video = orders[index].row, video_of_stages(asked[index], stages)
+        video = replace(video, before_s=video.before_s + asked[index]["moves_s"])
+        return row_seconds(row.build, row.request, video)
 
     return Bill(
         row_s=row_s,

@@ -124,18 +124,22 @@ def nested(ends: Mapping[str, float]) -> dict[str, float]:
     return found
 
 
+def moves_s(stages: Mapping[str, Mapping[str, Any]]) -> float:
+    """Seconds of a predicted video's stages in which offload moves weights."""
+    return float(sum(stage.get("moving_s", 0.0) for stage in stages.values()))
+
+
 def video_of(found: Mapping[str, Any]) -> Video:
     """The parts of a predicted video; weights that offload moves do so once a call, whatever its
     steps: they count as what comes before these."""
     spec, stages = model(found["model"]), found["stages"]
     steps = found["workload"]["steps"]
-    moves_s = sum(stage.get("moving_s", 0.0) for stage in stages.values())
     work_s = {
         name: stage["latency_s"] - stage.get("moving_s", 0.0) for name, stage in stages.items()
     }
     others = [name for name in stages if name not in ("denoiser", "vae_decoder", "other")]
     return Video(
-        before_s=sum(work_s[name] for name in others) + moves_s,
+        before_s=sum(work_s[name] for name in others) + moves_s(stages),
         step_s=work_s["denoiser"] / steps,
         steps=steps,
         decoder_s=work_s["vae_decoder"],
