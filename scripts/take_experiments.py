@@ -1,8 +1,8 @@
 """take_experiments.py OUT: takes the data of the experiments' pages on this machine's GPU.
 
 Lines of JSON, a file per experiment in OUT: weights.jsonl, prompts.jsonl, codecarbon.jsonl,
-traces.jsonl, stack.jsonl. A variant that fails has a line with its error, and the next one goes on;
-each experiment has a budget of seconds and does its most telling variants first.
+traces.jsonl, stack.jsonl, operators.jsonl. A variant that fails has a line with its error, and the
+next one goes on; each experiment has a budget of seconds and does its most telling variants first.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ import click
 
 from kinowatt.errors import KinowattError
 from kinowatt.lab.request import BuildOptions
-from taking import codecarbon, prompts, stack, traces, weights
+from taking import codecarbon, operators, prompts, stack, traces, weights
 from taking.desk import Desk, Pace
 
 EXPERIMENTS: dict[str, tuple[Callable[[Desk], None], float]] = {
@@ -21,6 +21,7 @@ EXPERIMENTS: dict[str, tuple[Callable[[Desk], None], float]] = {
     "f": (codecarbon.take, codecarbon.SECONDS),
     "t": (traces.take, traces.SECONDS),
     "c": (stack.take, stack.SECONDS),
+    "o": (operators.take, operators.SECONDS),
 }
 TWIN_PACE = Pace(window_s=0.1, warm_s=0.01)  # a loaded machine polls late
 

@@ -1,7 +1,7 @@
 """What the host costs: seconds to queue a call, and copies between host and device."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,6 +11,8 @@ from kinowatt.lab.timeline import Timeline
 
 CALLS = 500
 BATCHES = 5
+ROUNDS = 60
+CHAIN_ROWS, CHAIN_WIDTH = 16384, 2048  # calls of 40 us and more: no host is slower
 COPIES_MIB = (1, 16, 256, 1024)
 MIB = 2**20
 
@@ -60,6 +62,41 @@ def _overhead(call: Callable[[], object], line: Timeline, calls: int) -> dict[st
         "host_max_s": ordered[-1],
         "wall_s": sorted(wall)[BATCHES // 2],
     }
+
+
+def unlike_calls(device: torch.device, line: Timeline, rounds: int = ROUNDS) -> dict[str, Any]:
+    """Seconds of calls that follow unlike ones, beside those of each among its own kind."""
+    rows = CHAIN_ROWS if device.type == "cuda" else 8
+    x = torch.randn(rows, CHAIN_WIDTH, device=device, dtype=torch.bfloat16)
+    weight = torch.randn(CHAIN_WIDTH, CHAIN_WIDTH, device=device, dtype=x.dtype) / CHAIN_WIDTH**0.5
+    chain: tuple[Callable[[], object], ...] = (
+        lambda: functional.layer_norm(x, (CHAIN_WIDTH,)),
+        lambda: x * weight[0],
+        lambda: functional.linear(x, weight),
+        lambda: functional.gelu(x, approximate="tanh"),
+        lambda: x + x,
+    )
+    alone_s = sum(_queued_s([call], line, rounds) for call in chain)
+    return {
+        "calls": len(chain),
+        "alone_s": alone_s,
+        "together_s": _queued_s(chain, line, rounds),
+    }
+
+
+def _queued_s(chain: Sequence[Callable[[], object]], line: Timeline, rounds: int) -> float:
+    """Seconds of the device for one round of calls, of many that are queued: the median of some."""
+    found = []
+    for _ in range(BATCHES):
+        line.wait()
+        first = line.mark()
+        for _ in range(rounds):
+            for call in chain:
+                call()
+        last = line.mark()
+        line.wait()
+        found.append(line.seconds(first, last) / rounds)
+    return sorted(found)[BATCHES // 2]
 
 
 def copies(

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from kinowatt.lab.microbench.points import PLANE, Point, taps
+from kinowatt.lab.microbench.points import PLANE, ROW, Point, depth_of, taps
 
 Call = Callable[[], object]
 KERNELS = {
@@ -100,10 +100,60 @@ def _convolution(point: Point, device: torch.device) -> Call:
 def _memory(point: Point, device: torch.device) -> Call:
     elements = point.params["elements"]
     x = _tensor(point, device, elements)
+    if point.op in WALKING:
+        return WALKING[point.op](x.view(-1, min(ROW, elements)))
+    made = _moving(x, elements)
+    if point.op in made:
+        return made[point.op]
+    y = _tensor(point, device, elements)
+    return (lambda: x + y) if point.op == "add" else (lambda: x * y)
+
+
+def _mul_row(rows: torch.Tensor) -> Call:
+    row = torch.ones_like(rows[0])
+    return lambda: rows * row
+
+
+def _add_row(rows: torch.Tensor) -> Call:
+    row = torch.ones_like(rows[0])
+    return lambda: rows + row
+
+
+def _mul_mixed(rows: torch.Tensor) -> Call:
+    row = torch.ones_like(rows[0], dtype=torch.float32)
+    return lambda: rows * row
+
+
+def _mul_every_second(rows: torch.Tensor) -> Call:
+    row = torch.ones_like(rows[0], dtype=torch.float32)
+    first = torch.stack([rows, rows], dim=-1)[..., 0]
+    return lambda: first * row
+
+
+def _copy_every_second(rows: torch.Tensor) -> Call:
+    pairs = torch.empty(*rows.shape, 2, device=rows.device, dtype=torch.bfloat16)
+    second = pairs[..., 1]
+    return lambda: second.copy_(rows)
+
+
+# Element-wise work that no vector load serves: an operand is repeated, of another dtype, or every
+# second element of something, as in modulated norms and rotary embeddings
+WALKING: dict[str, Callable[[torch.Tensor], Call]] = {
+    "mul_row": _mul_row,
+    "add_row": _add_row,
+    "mul_mixed": _mul_mixed,
+    "mul_every_second": _mul_every_second,
+    "copy_every_second": _copy_every_second,
+}
+
+
+def _moving(x: torch.Tensor, elements: int) -> dict[str, Call]:
     planes = x.view(1, -1, PLANE, PLANE) if elements >= PLANE**2 else x.view(1, 1, 1, -1)
+    volumes = planes.view(1, -1, depth_of(elements), *planes.shape[-2:])
     half = x[: elements // 2]
     rows = max(1, elements // (HEADS * HEAD))
-    made: dict[str, Call] = {
+    narrow = (-1, 2 * HEADS, elements // HEADS // rows // 2)
+    return {
         "gelu": lambda: functional.gelu(x, approximate="tanh"),
         "silu": lambda: functional.silu(x),
         "clone": x.clone,
@@ -111,15 +161,14 @@ def _memory(point: Point, device: torch.device) -> Call:
         "to_float32": lambda: x.to(torch.float32),
         "to_bfloat16": lambda: x.to(torch.bfloat16),
         "heads": lambda: x.view(-1, HEADS, elements // HEADS // rows).transpose(0, 1).contiguous(),
+        "narrow_heads": lambda: x.view(*narrow).transpose(0, 1).contiguous(),
+        "pairs": lambda: torch.stack([half, half], dim=-1),
         "transpose": lambda: x.view(PLANE, -1).t().contiguous(),
         "constant_pad": lambda: functional.pad(planes, (1, 1, 1, 1)),
         "replication_pad": lambda: functional.pad(planes, (1, 1, 1, 1), mode="replicate"),
+        "replication_pad_3d": lambda: functional.pad(volumes, (1, 1, 1, 1, 2, 0), mode="replicate"),
         "upsample": lambda: functional.interpolate(planes, scale_factor=2.0, mode="nearest"),
     }
-    if point.op in made:
-        return made[point.op]
-    y = _tensor(point, device, elements)
-    return (lambda: x + y) if point.op == "add" else (lambda: x * y)
 
 
 def _norm(point: Point, device: torch.device) -> Call:

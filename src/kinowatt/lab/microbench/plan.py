@@ -25,6 +25,7 @@ TAILS = ((32760, 1536, 64), (32760, 64, 1536), (17776, 3072, 64), (17776, 64, 30
 UNET = ((131072, 320), (32768, 640), (8192, 1280), (2048, 1280))
 NORM_WIDTHS = (64, 128, 40, 320, 640, 1280, 1536, 1920, 3072, 4096, 5120)
 NORM_ELEMENTS = 2**26
+PRECISIONS = ("bfloat16", "float32")
 
 
 def linear(m: int, k: int, n: int, dtype: str = "bfloat16", data: str = "random") -> Point:
@@ -127,7 +128,12 @@ def _essential() -> Iterator[Point]:
         yield memory(op, 2**27)
     yield memory("to_bfloat16", 2**26, "float32")
     yield from (memory(op, 2**26, "float32") for op in ("add", "mul", "constant_pad"))
-    yield from (memory(op, 2**26) for op in ("replication_pad", "upsample"))
+    pads = ("replication_pad", "replication_pad_3d")
+    yield from (memory(op, 2**26) for op in (*pads, "upsample", "narrow_heads", "pairs"))
+    # What no vector load serves: rates of their own, by the width of what is repeated
+    yield from (memory(op, 2**26, d) for op in ("mul_row", "add_row") for d in PRECISIONS)
+    yield from (memory(op, 2**26) for op in ("mul_mixed", "mul_every_second"))
+    yield memory("copy_every_second", 2**26, "float32")
     yield from (norm(op, w) for op in ("layer_norm", "rms_norm") for w in NORM_WIDTHS)
     yield norm("softmax", 4096)
     # One block of threads works on a group: few and long ones leave most of the GPU idle.

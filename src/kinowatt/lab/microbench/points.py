@@ -16,8 +16,14 @@ MOVED = {
     "cat": 2.0,
     "transpose": 2.0,
     "heads": 2.0,
+    "narrow_heads": 2.0,
     "clone": 2.0,
+    "pairs": 2.0,
+    "mul_row": 2.0,
+    "add_row": 2.0,
 }
+# Operands of two dtypes: bytes of an element read and written
+MIXED = {"mul_mixed": 2 + 4, "mul_every_second": 2 + 4, "copy_every_second": 4 + 2}
 CASTS = {"to_float32": "float32", "to_bfloat16": "bfloat16"}
 SMALL = {"m": 64, "k": 64, "n": 64, "q": 32, "kv": 32, "heads": 2, "batch": 2, "elements": 4096}
 SMALL |= {"cin": 32, "cout": 32, "t": 3, "h": 8, "w": 8, "rows": 64, "width": 128}
@@ -107,19 +113,41 @@ def _memory_bytes(point: Point) -> int:
     elements, item = point.params["elements"], ITEM_BYTES[point.dtype]
     if point.op in CASTS:
         return elements * (item + ITEM_BYTES[CASTS[point.op]])
-    if point.op in ("constant_pad", "replication_pad"):
-        return elements * item + padded_elements(elements) * item
+    if point.op in MIXED:
+        return elements * MIXED[point.op]
+    if point.op in PADDED:
+        return elements * item + PADDED[point.op](elements) * item
     if point.op == "upsample":
         return elements * item * 5  # each element is read once and written four times
     return int(elements * item * MOVED[point.op])
 
 
 PLANE = 64  # padded and enlarged tensors are stacks of planes of this side
+DEPTH = 8  # planes of a padded volume
+ROW = 2048  # elements of a row that is repeated
 
 
 def padded_elements(elements: int) -> int:
     """Elements after a border of one around each plane."""
     return elements // PLANE**2 * (PLANE + 2) ** 2
+
+
+def padded_volumes(elements: int) -> int:
+    """Elements after a border of one around each plane, and two planes before each volume."""
+    depth = depth_of(elements)
+    return elements // (depth * PLANE**2) * (depth + 2) * (PLANE + 2) ** 2
+
+
+def depth_of(elements: int) -> int:
+    """Planes of a padded volume: fewer where there are no more elements."""
+    return max(1, min(DEPTH, elements // PLANE**2))
+
+
+PADDED: dict[str, Callable[[int], int]] = {
+    "constant_pad": padded_elements,
+    "replication_pad": padded_elements,
+    "replication_pad_3d": padded_volumes,
+}
 
 
 def _norm_bytes(point: Point) -> int:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,7 +20,9 @@ class Microbench:
     of a call in short bursts, with the clock) and `sustained` (the same over seconds, with power,
     clocks and temperature) or None. `loads`: operators at part of the time. `idle`: power and
     clocks with nothing to do. `call_overhead`: host seconds by kind of call. `copies`: between
-    host and device. `skipped`: what was not measured, with its reason.
+    host and device. `skipped`: what was not measured, with its reason. `unlike_calls`: device
+    seconds of calls that follow unlike ones, and of each among its own kind; empty in files of
+    before it was measured.
     """
 
     schema_version: int
@@ -36,6 +38,7 @@ class Microbench:
     call_overhead: Mapping[str, Mapping[str, float]]
     copies: tuple[Mapping[str, Any], ...]
     skipped: tuple[Mapping[str, Any], ...]
+    unlike_calls: Mapping[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -60,10 +63,11 @@ class Microbench:
         if data.get("schema_version") != SCHEMA_VERSION:
             found = data.get("schema_version")
             raise InputError(f"schema_version is {found!r}; this version reads {SCHEMA_VERSION}")
-        names = [field.name for field in fields(cls)]
-        missing = [name for name in names if name not in data]
+        needed = [each.name for each in fields(cls) if each.default_factory is MISSING]
+        missing = [name for name in needed if name not in data]
         if missing:
             raise InputError(f"fields are missing: {', '.join(missing)}")
+        names = [each.name for each in fields(cls) if each.name in data]
         values: dict[str, Any] = {name: data[name] for name in names}
         lists = {k: tuple(v) for k, v in values.items() if isinstance(v, list)}
         return cls(**(values | lists))

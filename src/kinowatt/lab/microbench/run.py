@@ -13,7 +13,14 @@ from kinowatt.errors import InputError
 from kinowatt.lab.conditions import gpu_state, software, source_of
 from kinowatt.lab.host import host
 from kinowatt.lab.meters.sampler import Sampler, shared
-from kinowatt.lab.microbench.host import CALLS, COPIES_MIB, call_overhead, copies
+from kinowatt.lab.microbench.host import (
+    CALLS,
+    COPIES_MIB,
+    ROUNDS,
+    call_overhead,
+    copies,
+    unlike_calls,
+)
 from kinowatt.lab.microbench.operations import operation, precision
 from kinowatt.lab.microbench.plan import DUTIES, LOADED, SUSTAINED, essential, refinements
 from kinowatt.lab.microbench.points import Point, distinct
@@ -104,6 +111,7 @@ def _parts(run: Run, tell: Tell) -> dict[str, Any]:
     idle = _idle(run)
     tell("call overhead")
     overhead = call_overhead(run.device, run.line, CALLS if cuda else CALLS // 10)
+    unlike = unlike_calls(run.device, run.line, ROUNDS if cuda else 1)
     tell("operators, in bursts")
     _bursts(run, _sized(run, essential()))
     tell("operators, at length")
@@ -115,7 +123,13 @@ def _parts(run: Run, tell: Tell) -> dict[str, Any]:
     moved = list(copies(run.device, run.line, COPIES_MIB if cuda else COPIES_MIB[:1]))
     tell("more operators, in bursts")
     _bursts(run, _sized(run, refinements()))
-    return {"idle": idle, "call_overhead": overhead, "loads": tuple(loads), "copies": tuple(moved)}
+    return {
+        "idle": idle,
+        "call_overhead": overhead,
+        "unlike_calls": unlike,
+        "loads": tuple(loads),
+        "copies": tuple(moved),
+    }
 
 
 def _sized(run: Run, points: Sequence[Point]) -> list[Point]:
