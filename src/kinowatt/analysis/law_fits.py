@@ -107,13 +107,21 @@ SPECS: Mapping[str, Spec] = {
     # A group is one block of threads: few groups leave the GPU idle, however long they are
     "norm.group_norm": Spec(family="norm", ops=("group_norm",), halves=("rows",)),
     "pointwise": Spec(family="memory", ops=("add", "mul", "gelu", "silu")),
+    "pointwise.uneven": Spec(family="memory", ops=("mul_row", "add_row"), dtypes=HALF),
+    "pointwise.uneven.float32": Spec(
+        family="memory", ops=("mul_row", "add_row"), dtypes=("float32",)
+    ),
+    "pointwise.mixed": Spec(family="memory", ops=("mul_mixed",)),
+    "pointwise.rows": Spec(family="memory", ops=("mul_every_second",)),
     "copy": Spec(family="memory", ops=("cat", "clone")),
     "copy.up": Spec(family="memory", ops=("to_float32",)),
     "copy.down": Spec(family="memory", ops=("to_bfloat16",)),
-    "copy.rows": Spec(family="memory", ops=("heads",)),
+    "copy.rows": Spec(family="memory", ops=("heads", "narrow_heads", "copy_every_second")),
+    "copy.pairs": Spec(family="memory", ops=("pairs",)),
     "copy.transposed": Spec(family="memory", ops=("transpose",), dtypes=HALF),
     "pad": Spec(family="memory", ops=("constant_pad",)),
     "pad.replication": Spec(family="memory", ops=("replication_pad",)),
+    "pad.replication3d": Spec(family="memory", ops=("replication_pad_3d",)),
     "resample": Spec(family="memory", ops=("upsample",)),
     "softmax": Spec(family="norm", ops=("softmax",)),
     "reduce": Spec(family="norm", ops=("vector_norm",)),

@@ -184,10 +184,16 @@ def _norm(operator: Operator) -> Sequence[str]:
     return both if _half(operator) else both[::-1]
 
 
+def _widths(operator: Operator) -> tuple[int, int]:
+    """Bytes of an element that is read, and of one that is written."""
+    return ITEM_BYTES.get(operator.dtype, 4), ITEM_BYTES.get(operator.storage, 4)
+
+
 def _copy(operator: Operator) -> Sequence[str]:
     if operator.access in _SCATTERED:
-        return (*_SCATTERED[operator.access], "copy")
-    read, written = (ITEM_BYTES.get(each, 4) for each in (operator.dtype, operator.storage))
+        pairs = ("copy.pairs",) if operator.op == "stack" else ()
+        return (*pairs, *_SCATTERED[operator.access], "copy")
+    read, written = _widths(operator)
     if read == written:
         return ("copy",)
     # PyTorch widens element by element, and narrows by vectors
@@ -196,12 +202,21 @@ def _copy(operator: Operator) -> Sequence[str]:
 
 def _pointwise(operator: Operator) -> Sequence[str]:
     if operator.access in _SCATTERED:
-        return (*_SCATTERED[operator.access], "pointwise")
-    return ("pointwise.uneven", "pointwise") if operator.access == "uneven" else ("pointwise",)
+        return ("pointwise.rows", *_SCATTERED[operator.access], "pointwise")
+    if operator.access != "uneven":
+        return ("pointwise",)
+    read, written = _widths(operator)
+    if read != written:
+        return ("pointwise.mixed", "pointwise")
+    wide = () if _half(operator) else ("pointwise.uneven.float32",)
+    return (*wide, "pointwise.uneven", "pointwise")
 
 
 def _pad(operator: Operator) -> Sequence[str]:
-    return ("pad.replication", "pad") if "replication" in operator.op else ("pad",)
+    if "replication" not in operator.op:
+        return ("pad",)
+    volume = ("pad.replication3d",) if operator.op.endswith("3d") else ()
+    return (*volume, "pad.replication", "pad")
 
 
 # Nothing is loaded by vectors; of what is fetched a part is not used

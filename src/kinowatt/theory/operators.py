@@ -13,6 +13,8 @@ from kinowatt.theory.expressions import evaluate
 from kinowatt.theory.polynomial import Evaluator, Number, Polynomial, add, parse
 
 ITEM_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
+# Kinds whose operators each follow a law of their own, and an operator that does
+OF_THEIR_OWN = frozenset({"norm", "pad", "stack"})
 COMPUTE_KINDS = ("linear", "attention", "convolution")
 
 
@@ -91,11 +93,13 @@ def _compile(row: TableRow) -> CompiledRow:
 
 
 def _merged(rows: Iterable[CompiledRow]) -> tuple[CompiledRow, ...]:
-    """Bytes and calls are additive, so memory-bound rows of one part, kind and dtype are one."""
+    """Bytes and calls are additive, so memory-bound rows of one part, kind and dtype are one, but for
+    operators with laws of their own."""
     merged: dict[object, CompiledRow] = {}
     for row in rows:
         key: tuple[object, ...] = (row.row.part, row.row.kind, row.row.dtype, row.row.storage)
-        key += (row.row.access, row.text_only, _dims_key(row))
+        own = row.row.op if row.row.kind in OF_THEIR_OWN or row.row.op in OF_THEIR_OWN else ""
+        key += (row.row.access, row.text_only, own, _dims_key(row))
         first = merged.get(key)
         merged[key] = row if first is None else _sum(first, row)
     return tuple(merged.values())

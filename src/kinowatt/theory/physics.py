@@ -25,8 +25,10 @@ from kinowatt.theory.profile import Clock, StageTime, Timed, Timer
 
 Number = Any
 TINY_S = 1e-30
-# Bursts are replayed as graphs or queued ahead; on a stream kernels follow one another less closely
-GAP_S = 2e-6
+# Bursts are replayed as graphs or queued ahead; on a stream kernels follow one another less closely:
+# idle seconds of the device by call, inside forwards that it paced (`operators.jsonl` of
+# data/experiments/h100-sxm: 3.9, 3.8, 3.5 and 3.3 us for four models)
+GAP_S = 3.6e-6
 # Their results have sizes that only the GPU knows: the host waits for them inside a forward
 SYNCHRONISING = frozenset({"nonzero"})
 # Then the GPU waits while the host returns and launches anew, until the queue is filled again
