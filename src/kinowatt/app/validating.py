@@ -16,8 +16,8 @@ from kinowatt.lab.microbench.result import read_microbench
 from kinowatt.lab.rows import load_measurements, row_files
 from kinowatt.rows import committed_files
 
-BENCH = "microbench/h100-sxm-fifth.json"
-OTHERS = ("microbench/h200-sxm.json",)
+BENCH = "microbench/h100-sxm-sixth.json"
+OTHERS = ("microbench/h200-sxm-third.json",)
 # In the terminal: columns that fit; all of them are in the page and in --json
 SHORT = {
     "targets": ("what", "left_out", "paced_by", "figure", "wanted", "found_pct", "kept"),

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kinowatt.analysis.bench_physics import Bench, physics_of_bench
+from kinowatt.analysis.factors import OWN
 from kinowatt.analysis.features import Row, features
 from kinowatt.analysis.held_out import AfterWork, by_factors, by_profile
 from kinowatt.analysis.learning import like_bench, of_other_kernels
@@ -31,7 +32,9 @@ class OtherGpu:
 def other_gpus(
     benches: Iterable[Bench], rows: Sequence[Row], factors: Mapping[str, float], after: AfterWork
 ) -> tuple[OtherGpu, ...]:
-    """Each GPU that has a microbench and rows; `factors`, `after`: what the first GPU's taught."""
+    """Each GPU that has a microbench and rows; `factors`, `after`: what the first GPU's taught, of
+    which that on its software is taken along."""
+    software = {name: value for name, value in factors.items() if name not in OWN}
     found = []
     for bench in benches:
         taken, _ = like_bench(bench, rows)
@@ -42,7 +45,7 @@ def other_gpus(
         own = all_cases(seen, theirs)
         device = gpu(bench["device"])
         guessed, sheet = by_profile(mine, profile(SHEET, device))
-        transferred = cases_of(seen, by_factors(seen, theirs, factors, after), TRANSFER)
+        transferred = cases_of(seen, by_factors(seen, theirs, software, after), TRANSFER)
         found.append(
             OtherGpu(
                 name=device.name,
