@@ -38,7 +38,7 @@ def serve(settings: Settings, json_: bool) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):  # also before the loop runs; and no failure
             signal.signal(number, lambda *_: setattr(server, "should_exit", True))
         _announce(settings, listener.getsockname()[1], json_)
-        asyncio.run(server.serve(sockets=[listener]))
+        server.run(sockets=[listener])
 
 
 def listen(host: str, port: int) -> socket.socket:
