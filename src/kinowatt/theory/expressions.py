@@ -6,7 +6,7 @@ Allowed: numbers, names, + - * / // % and **, comparisons, `and`, `or`, `not`, a
 
 import ast
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import import_module
 from types import CodeType
 from typing import Any
@@ -44,6 +44,7 @@ def larger(left: Number, right: Number) -> Number:
     return where(left > right, left, right)
 
 
+@cache
 def numpy() -> Any:
     """NumPy, which is there where arrays are; lone numbers never load it."""
     return import_module("numpy")
