@@ -11,8 +11,9 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from kinowatt.app.serve.bodies import RefusedError
 from kinowatt.app.serve.metrics import Metrics
-from kinowatt.app.serve.problems import RefusedError, problem
+from kinowatt.app.serve.problems import problem
 from kinowatt.app.serve.settings import Settings
 
 Scope = MutableMapping[str, Any]

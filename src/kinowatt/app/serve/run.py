@@ -29,12 +29,14 @@ def serve(settings: Settings, json_: bool) -> None:
     listener = listen(settings.host, settings.port)
     from kinowatt.app.serve.api import create_app
     from kinowatt.app.serve.browse import Rows
+    from kinowatt.app.serve.workers import Workers
 
     make_codes_by(ThreadPoolExecutor(1).submit)  # so that no answer waits for code to be made
-    with contextlib.closing(Rows(settings.store)) as rows:
+    closing = contextlib.closing
+    with closing(Rows(settings.store)) as rows, closing(Workers()) as workers:
         if settings.store is not None:
             rows.check()  # before anybody asks
-        server = _server(create_app(settings, rows), settings.drain_s)
+        server = _server(create_app(settings, rows, workers), settings.drain_s)
         for number in (signal.SIGINT, signal.SIGTERM):  # also before the loop runs; and no failure
             signal.signal(number, lambda *_: setattr(server, "should_exit", True))
         _announce(settings, listener.getsockname()[1], json_)
