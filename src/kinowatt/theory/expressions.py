@@ -25,11 +25,14 @@ def floor(value: Number) -> Number:
 
 
 def where(condition: Number, then: Number, otherwise: Number) -> Number:
-    """Both branches are numbers, which arithmetic chooses from, or arrays."""
+    """The one or the other, element by element where the condition is an array."""
+    if type(condition) is bool or type(condition) is int:
+        return then if condition else otherwise
     if getattr(condition, "shape", ()):
         return numpy().where(condition, then, otherwise)
-    chosen = condition * 1
-    return chosen * then + (1 - chosen) * otherwise
+    if hasattr(condition, "either"):  # a number that writes down what is done to it
+        return condition.either(then, otherwise)
+    return then if condition else otherwise
 
 
 def smaller(left: Number, right: Number) -> Number:

@@ -56,6 +56,7 @@ def create_app(
         docs_url=None,  # its pages come from a CDN
         redoc_url=None,
         redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # else asked about each time
     )
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
