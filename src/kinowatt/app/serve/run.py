@@ -19,6 +19,7 @@ from kinowatt.errors import InputError, require_extra
 BACKLOG = 2048
 SO_ATTACH_FILTER = 26  # of Linux; Python's socket module has no name for it
 ACCEPT_S = 0.1  # in which connections that wait to be accepted are
+ANSWER_S = 60  # that requests to REST have for being answered: a large batch on a busy machine
 GRACE_S = 5  # that open streams of the dashboard may hold up a stop
 
 
@@ -63,7 +64,7 @@ def _server(guard: Any, drain_s: float) -> Any:
         """Stops in three steps, so that whoever got through to it is answered.
 
         No new connections, but those that wait to be accepted are; every answer asks the client to
-        close; what is still open after `drain_s` without a request is closed.
+        close; what is still open after `drain_s` without a request to REST is closed.
         """
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -75,6 +76,9 @@ def _server(guard: Any, drain_s: float) -> Any:
                 each.close()
             end = time.monotonic() + drain_s
             while self.server_state.connections and time.monotonic() < end and not self.force_exit:
+                await asyncio.sleep(0.01)
+            end += ANSWER_S
+            while guard.asked and time.monotonic() < end and not self.force_exit:
                 await asyncio.sleep(0.01)
             await super().shutdown(sockets)
 
