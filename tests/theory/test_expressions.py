@@ -1,10 +1,12 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kinowatt.errors import InputError
-from kinowatt.theory.expressions import evaluate
+from kinowatt.theory.expressions import evaluate, where
 
 
 @pytest.mark.parametrize(
@@ -74,3 +76,13 @@ def test_the_same_on_arrays(frames: list[int]) -> None:
     ):
         array = evaluate(text, {"F": np.array(frames, float)})
         assert [float(v) for v in array] == [float(evaluate(text, {"F": f})) for f in frames]
+
+
+@pytest.mark.parametrize("kind", [bool, int, float, np.bool_, np.int64, np.float64, np.asarray])
+def test_where_takes_the_one_or_the_other_whatever_kind_of_number_decides(kind: Any) -> None:
+    assert where(kind(1), 3, 4.5) == 3
+    assert where(kind(0), 3, 4.5) == 4.5
+
+
+def test_where_decides_element_by_element() -> None:
+    assert where(np.array([1, 0]) > 0, 3, np.array([4.5, 5.5])).tolist() == [3.0, 5.5]

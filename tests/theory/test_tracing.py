@@ -41,6 +41,16 @@ def test_what_nothing_needs_is_not_computed() -> None:
     assert trace(wasteful, {"a": 7})(a=0) == {"found": 1}
 
 
+def test_joining_with_nothing_leaves_no_trace_but_the_kind_of_number() -> None:
+    def idle(given: Mapping[str, Any]) -> Any:
+        whole, real = given["a"], given["b"]
+        return [0.0 + real, 1.0 * real, 0.0 * real, whole * 1, whole * 1.0, (whole > 5) * 1]
+
+    for given in (EXAMPLE, {"a": 3, "b": 0.25}):
+        found, expected = trace(idle, EXAMPLE)(**given), idle(given)
+        assert (found, [*map(type, found)]) == (expected, [*map(type, expected)])
+
+
 def test_code_for_fixed_numbers_answers_no_others() -> None:
     code = trace(shape, EXAMPLE, fixed=["b"])
     assert code(a=3, b=2.5) == shape({"a": 3, "b": 2.5})

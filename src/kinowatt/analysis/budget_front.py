@@ -124,7 +124,7 @@ def _beaten(points: Points, rivals: Sequence[Points]) -> Array:
     """
     np: Any = require_extra("numpy", "numpy")
     found = np.zeros(len(points.rows), bool)
-    for share in np.unique(points.objectives[:, 4]):
+    for share in sorted(set(points.objectives[:, 4].tolist())):
         mine = np.flatnonzero(points.objectives[:, 4] == share)
         costs = points.objectives[mine, :4].T[:, :, None]
         for rival in rivals:
@@ -157,5 +157,5 @@ def _spread(found: Sequence[Points]) -> tuple[Setting, ...]:
     order = np.argsort(seconds, kind="stable")
     marks = np.linspace(seconds[order[0]], seconds[order[-1]], POINTS)
     near = np.abs(seconds[order][None, :] - marks[:, None]).argmin(axis=1)
-    chosen = np.unique(near) if len(places) > POINTS else range(len(places))
+    chosen = sorted(set(near.tolist())) if len(places) > POINTS else range(len(places))
     return tuple(places[order[i]][0].setting(places[order[i]][1]) for i in chosen)

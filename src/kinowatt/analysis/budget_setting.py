@@ -71,20 +71,23 @@ def setting_at(space: Space, row: int, steps: int, score: float | None = None) -
         "latency_s": interval(place.profile, reach, "latency", latency_s),
         "energy_wh_gpu": interval(place.profile, reach, "energy", energy_wh),
     }
-    shares = space.shares(steps)[:, row]
+    height_px, width_px, frames = (
+        int(column[row]) for column in (space.height_px, space.width_px, space.frames)
+    )
+    shares = space.shares_at(row, steps)
     return Setting(
         model=place.model.name,
         gpu=place.gpu.name,
         recipe=place.recipe.name,
-        height_px=int(space.height_px[row]),
-        width_px=int(space.width_px[row]),
-        frames=int(space.frames[row]),
+        height_px=height_px,
+        width_px=width_px,
+        frames=frames,
         steps=int(steps),
         tiling=bool(space.tiling[row]),
         offload=place.ask.offload,
         fps=place.card.fps,
-        video_s=float(space.video_s[row]),
-        pixel_frames=int(space.pixel_frames[row]),
+        video_s=frames / place.card.fps,
+        pixel_frames=height_px * width_px * frames,
         latency_s=latency_s,
         energy_wh_gpu=energy_wh,
         peak_memory_gib=float(space.peak_memory_gib[row]),

@@ -177,9 +177,13 @@ class Space:
     def shares(self, steps: Array) -> Array:
         """(3, settings): pixels, frames and steps over the model card's."""
         np: Any = require_extra("numpy", "numpy")
+        return np.stack(np.broadcast_arrays(*self.shares_at(..., steps)))
+
+    def shares_at(self, row: Any, steps: Array) -> tuple[Array, Array, Array]:
+        """The three shares of one row, or of all."""
         card = self.place.card
-        pixels = self.height_px * self.width_px / (card.height_px * card.width_px)
-        return np.stack(np.broadcast_arrays(pixels, self.frames / card.frames, steps / card.steps))
+        pixels = self.height_px[row] * self.width_px[row] / (card.height_px * card.width_px)
+        return pixels, self.frames[row] / card.frames, steps / card.steps
 
 
 def make_space(place: Place) -> Space:

@@ -6,7 +6,7 @@ Allowed: numbers, names, + - * / // % and **, comparisons, `and`, `or`, `not`, a
 
 import ast
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import import_module
 from types import CodeType
 from typing import Any
@@ -25,11 +25,14 @@ def floor(value: Number) -> Number:
 
 
 def where(condition: Number, then: Number, otherwise: Number) -> Number:
-    """Both branches are numbers, which arithmetic chooses from, or arrays."""
+    """The one or the other, element by element where the condition is an array."""
+    if type(condition) is bool or type(condition) is int:
+        return then if condition else otherwise
     if getattr(condition, "shape", ()):
         return numpy().where(condition, then, otherwise)
-    chosen = condition * 1
-    return chosen * then + (1 - chosen) * otherwise
+    if hasattr(condition, "either"):  # a number that writes down what is done to it
+        return condition.either(then, otherwise)
+    return then if condition else otherwise
 
 
 def smaller(left: Number, right: Number) -> Number:
@@ -44,6 +47,7 @@ def larger(left: Number, right: Number) -> Number:
     return where(left > right, left, right)
 
 
+@cache
 def numpy() -> Any:
     """NumPy, which is there where arrays are; lone numbers never load it."""
     return import_module("numpy")

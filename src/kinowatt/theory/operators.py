@@ -3,7 +3,7 @@
 The same code serves one workload (floats) and a million (arrays).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -70,13 +70,10 @@ def flops_per_call(kind: str, dims: Mapping[str, Number]) -> Number:
     return 0.0
 
 
-@lru_cache(maxsize=64)
-def compiled(table: OperatorTable) -> tuple[tuple[str, tuple[CompiledRow, ...]], ...]:
-    """The cases of a table, parsed, with rows that no profile tells apart summed up."""
-    try:
-        return tuple((case.when, _merged(map(_compile, case.rows))) for case in table.cases)
-    except InputError as error:
-        raise FactsError(f"{table.id}.json: {error}") from None
+@lru_cache(maxsize=256)
+def compiled(table: OperatorTable, index: int) -> tuple[CompiledRow, ...]:
+    """One case of a table, parsed, with rows that no profile tells apart summed up."""
+    return _merged(map(_compile, table.cases[index].rows))
 
 
 def _compile(row: TableRow) -> CompiledRow:
@@ -95,22 +92,24 @@ def _compile(row: TableRow) -> CompiledRow:
 def _merged(rows: Iterable[CompiledRow]) -> tuple[CompiledRow, ...]:
     """Bytes and calls are additive, so memory-bound rows of one part, kind and dtype are one, but for
     operators with laws of their own."""
-    merged: dict[object, CompiledRow] = {}
+    alike: dict[object, list[CompiledRow]] = {}
     for row in rows:
         key: tuple[object, ...] = (row.row.part, row.row.kind, row.row.dtype, row.row.storage)
         own = row.row.op if row.row.kind in OF_THEIR_OWN or row.row.op in OF_THEIR_OWN else ""
         key += (row.row.access, row.text_only, own, _dims_key(row))
-        first = merged.get(key)
-        merged[key] = row if first is None else _sum(first, row)
-    return tuple(merged.values())
+        alike.setdefault(key, []).append(row)
+    return tuple(_sum(same) for same in alike.values())
 
 
 def _dims_key(row: CompiledRow) -> object:
     return tuple((name, tuple(sorted(terms))) for name, terms in row.dims.items())
 
 
-def _sum(first: CompiledRow, other: CompiledRow) -> CompiledRow:
-    return replace(first, calls=add(first.calls, other.calls), bytes=add(first.bytes, other.bytes))
+def _sum(rows: Sequence[CompiledRow]) -> CompiledRow:
+    if len(rows) == 1:
+        return rows[0]
+    calls, nbytes = add(*(row.calls for row in rows)), add(*(row.bytes for row in rows))
+    return replace(rows[0], calls=calls, bytes=nbytes)
 
 
 def table_operators(
@@ -126,14 +125,15 @@ def table_operators(
         values[name] = evaluate(text, values)
     operators: list[Operator] = []
     undecided: Number = 1
-    for when, rows in compiled(table):
-        holds = evaluate(when, values)
+    for index, case in enumerate(table.cases):
+        holds = evaluate(case.when, values)
         weight = undecided * holds * 1.0
         undecided = undecided * (1 - holds * 1)
         if _never(weight):
             continue
         evaluator = Evaluator(values)
         try:
+            rows = compiled(table, index)
             operators += [_operator(row, evaluator, stage, source, times * weight) for row in rows]
         except InputError as error:
             raise FactsError(f"{table.id}.json: {error}") from None

@@ -53,16 +53,21 @@ def add(*polynomials: Polynomial) -> Polynomial:
 
 
 class Evaluator:
-    """Evaluates polynomials at one set of symbol values; every monomial is multiplied out once."""
+    """Evaluates polynomials at one set of symbol values; each, and each monomial, once."""
 
     def __init__(self, symbols: Mapping[str, Number]) -> None:
         self.symbols = symbols
         self._monomials: dict[Monomial, Number] = {(): 1.0}
+        self._totals: dict[Polynomial, Number] = {(): 0.0}
 
     def __call__(self, polynomial: Polynomial) -> Number:
-        total: Number = 0.0
-        for monomial, coefficient in polynomial:
-            total = total + coefficient * self._monomial(monomial)
+        total = self._totals.get(polynomial)
+        if total is None:
+            terms = [coefficient * self._monomial(monomial) for monomial, coefficient in polynomial]
+            total = terms[0]
+            for term in terms[1:]:
+                total = total + term
+            self._totals[polynomial] = total
         return total
 
     def _monomial(self, monomial: Monomial) -> Number:

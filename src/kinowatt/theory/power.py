@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import exp, log
 from typing import Any
 
-from kinowatt.theory.expressions import larger, smaller
+from kinowatt.theory.expressions import larger, smaller, where
 
 Number = Any
 TINY = 1e-12  # joules
@@ -94,9 +94,9 @@ def balance(load: Load, law: PowerLaw) -> Balance:
     linear = joules * (1.0 - share) - spare_w * load.memory_s
     root = (linear**2 + 4.0 * share * joules * spare_w * load.compute_s) ** 0.5
     clock = _possible((root - linear) / (2.0 * share * joules))
-    waits = (load.compute_s / clock + load.memory_s < load.host_s) * 1
+    waits = load.compute_s / clock + load.memory_s < load.host_s
     waiting = _possible((spare_w * load.host_s / joules - 1.0 + share) / share)
-    clock = waits * waiting + (1 - waits) * clock
+    clock = where(waits, waiting, clock)
     device_s = load.compute_s / clock + load.memory_s
     latency_s = larger(device_s, load.host_s)
     return Balance(

@@ -25,6 +25,8 @@ def split(operator: Operator) -> list[Operator]:
     """
     d = operator.dims
     size_gib = d["input"] * COUNTED_BYTES / GIB
+    if hasattr(size_gib, "any") and not (size_gib > LIMIT_GIB).any():
+        return [operator]
     wanted = where(size_gib > LIMIT_GIB, floor(size_gib / LIMIT_GIB) + 1, 1)
     first = ceil(d["depth"] / wanted)
     pieces = ceil(d["depth"] / first)

@@ -40,10 +40,11 @@ _METHODS = {
     "and": "&",
     "or": "|",
 }
+_NEUTRAL = {"+": 0, "*": 1}
 _COMPARISONS = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
 
 Operand = int | str  # a node, or a constant as it is written
-Node = tuple[str, Operand, Operand]
+Node = tuple[str, *tuple[Operand, ...]]  # a sign and what it joins; "if": condition, then, else
 
 
 class Tape:
@@ -80,19 +81,33 @@ class Symbol:
     def __neg__(self) -> Number:
         return _apply("-", 0, self)
 
+    def either(self, then: Number, otherwise: Number) -> Number:
+        """The one where this number is true, else the other."""
+        node = ("if", self.index, _operand(then), _operand(otherwise))
+        return self.tape.symbol(node, _value(then if self.value else otherwise))
+
     __hash__ = None  # type: ignore[assignment]  # as a key it would lose the number
 
 
 def _apply(sign: str, left: Number, right: Number) -> Number:
-    for one, other in ((left, right), (right, left)):
-        if type(one) is int and one == 0:
-            if sign == "+":
-                return other  # what sums begin with
-            if sign == "*":
-                return 0
+    for constant, other in ((left, right), (right, left)):
+        if isinstance(other, Symbol) and not isinstance(constant, Symbol):
+            plain = _plain(sign, constant, other)
+            if plain is not None:
+                return plain
     tape: Tape = (left if isinstance(left, Symbol) else right).tape
     value = _OPERATORS[sign](_value(left), _value(right))
     return tape.symbol((sign, _operand(left), _operand(right)), value)
+
+
+def _plain(sign: str, constant: Number, symbol: Symbol) -> Number | None:
+    """What a constant and a finite number that is not negative make, where that is plain."""
+    if constant != _NEUTRAL.get(sign) and not (sign == "*" and constant == 0):
+        return None
+    value = _OPERATORS[sign](constant, symbol.value)
+    if constant == 0 and sign == "*":
+        return value
+    return symbol if type(value) is type(symbol.value) else None
 
 
 def _value(item: Number) -> Number:
@@ -131,7 +146,7 @@ def trace(
     """
     tape = Tape()
     given = {
-        name: value if name in fixed else tape.symbol(("=", name, ""), value)
+        name: value if name in fixed else tape.symbol(("=", name), value)
         for name, value in example.items()
     }
     result = function(given)
@@ -191,12 +206,14 @@ class _Writer:
                     self.uses[item] += 1
 
     def _node(self, index: int, lines: list[str]) -> None:
-        sign, left, right = self.tape.nodes[index]
+        sign, *operands = self.tape.nodes[index]
         if sign == "=":
-            self.texts[index] = (str(left), 0)
+            self.texts[index] = (str(operands[0]), 0)
             return
-        (a, deep_a), (b, deep_b) = self._text(left), self._text(right)
-        text, depth = f"({a} {sign} {b})", 1 + max(deep_a, deep_b)
+        texts = [self._text(operand) for operand in operands]
+        words = [text for text, _ in texts]
+        text = "({1} if {0} else {2})".format(*words) if sign == "if" else f"({sign.join(words)})"
+        depth = 1 + max(deep for _, deep in texts)
         if self.uses[index] > 1 or depth > DEPTH:
             lines.append(f"    v{index} = {text}")
             text, depth = f"v{index}", 0

@@ -6,11 +6,12 @@ from fastapi import FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 
+from kinowatt.app.serve.bodies import RefusedError
 from kinowatt.app.serve.browse import UNREADABLE, Rows
 from kinowatt.app.serve.guard import App, Guard, log
 from kinowatt.app.serve.http import status_of
 from kinowatt.app.serve.metrics import METHODS, PREFIX, Metrics
-from kinowatt.app.serve.problems import Problem, RefusedError, problem
+from kinowatt.app.serve.problems import Problem, problem
 from kinowatt.app.serve.routes import (
     budgeting,
     comparing,
@@ -21,6 +22,7 @@ from kinowatt.app.serve.routes import (
     status,
 )
 from kinowatt.app.serve.settings import Settings
+from kinowatt.app.serve.workers import Workers
 from kinowatt.errors import KinowattError, StoreError, unknown_name
 from kinowatt.version import __version__
 
@@ -39,8 +41,13 @@ DESCRIPTION = (
 )
 
 
-def create_app(settings: Settings, rows: Rows | None = None) -> Guard:
-    """Everything that is served, behind its guard; `rows`: of the settings' store if not given."""
+def create_app(
+    settings: Settings, rows: Rows | None = None, workers: Workers | None = None
+) -> Guard:
+    """Everything that is served, behind its guard; `rows`: of the settings' store if not given.
+
+    Whoever gives `rows` and `workers` closes them.
+    """
     app = FastAPI(
         title="Kinowatt",
         version=__version__,
@@ -49,6 +56,7 @@ def create_app(settings: Settings, rows: Rows | None = None) -> Guard:
         docs_url=None,  # its pages come from a CDN
         redoc_url=None,
         redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # else asked about each time
     )
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
@@ -56,7 +64,7 @@ def create_app(settings: Settings, rows: Rows | None = None) -> Guard:
     _problems(app)
     app.openapi = lambda: _openapi(app, settings)  # type: ignore[method-assign]
     app.state.settings, app.state.metrics = settings, Metrics()
-    app.state.rows = rows or Rows(settings.store)
+    app.state.rows, app.state.workers = rows or Rows(settings.store), workers or Workers()
     served: App = app
     if settings.dashboard:
         from kinowatt.app.serve.dashboard.mount import with_dashboard

@@ -11,8 +11,9 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from kinowatt.app.serve.metrics import Metrics
-from kinowatt.app.serve.problems import RefusedError, problem
+from kinowatt.app.serve.bodies import RefusedError
+from kinowatt.app.serve.metrics import PREFIX, Metrics
+from kinowatt.app.serve.problems import problem
 from kinowatt.app.serve.settings import Settings
 
 Scope = MutableMapping[str, Any]
@@ -32,13 +33,17 @@ HEADERS = (
 
 
 class Guard:
-    """Wraps the application; `draining` asks clients to close their connections."""
+    """Wraps the application; `draining` asks clients to close their connections.
+
+    `asked`: requests to REST that are not answered yet; those to the dashboard may be streams.
+    """
 
     def __init__(self, app: App, settings: Settings, metrics: Metrics) -> None:
         self.app = app
         self.settings = settings
         self.metrics = metrics
         self.draining = False
+        self.asked = 0
         key = settings.api_key
         self._digest = None if key is None else _digest(key.encode())
 
@@ -49,10 +54,13 @@ class Guard:
             return  # no web sockets here
         sender = _Sender(send, self)
         start = time.perf_counter()
+        rest = scope["path"].startswith(PREFIX)
+        self.asked += rest
         self.metrics.in_flight.inc()
         try:
             await self._answer(scope, receive, sender)
         finally:
+            self.asked -= rest
             self.metrics.in_flight.dec()
             self.metrics.count(scope, sender.status, time.perf_counter() - start)
 

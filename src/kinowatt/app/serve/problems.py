@@ -6,6 +6,8 @@ from typing import Any
 from fastapi import Response
 from pydantic import BaseModel, Field
 
+from kinowatt.app.serve.bodies import dumps
+
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -21,20 +23,8 @@ class Problem(BaseModel):
     )
 
 
-class RefusedError(Exception):
-    """A request that HTTP itself refuses, with its status."""
-
-    def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.detail = detail
-        self.headers = headers or {}
-
-
 def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
     """The response of a problem."""
-    from kinowatt.app.serve.http import dumps
-
     body = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,

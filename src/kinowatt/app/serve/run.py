@@ -19,6 +19,7 @@ from kinowatt.errors import InputError, require_extra
 BACKLOG = 2048
 SO_ATTACH_FILTER = 26  # of Linux; Python's socket module has no name for it
 ACCEPT_S = 0.1  # in which connections that wait to be accepted are
+ANSWER_S = 60  # that requests to REST have for being answered: a large batch on a busy machine
 GRACE_S = 5  # that open streams of the dashboard may hold up a stop
 
 
@@ -29,16 +30,18 @@ def serve(settings: Settings, json_: bool) -> None:
     listener = listen(settings.host, settings.port)
     from kinowatt.app.serve.api import create_app
     from kinowatt.app.serve.browse import Rows
+    from kinowatt.app.serve.workers import Workers
 
     make_codes_by(ThreadPoolExecutor(1).submit)  # so that no answer waits for code to be made
-    with contextlib.closing(Rows(settings.store)) as rows:
+    closing = contextlib.closing
+    with closing(Rows(settings.store)) as rows, closing(Workers()) as workers:
         if settings.store is not None:
             rows.check()  # before anybody asks
-        server = _server(create_app(settings, rows), settings.drain_s)
+        server = _server(create_app(settings, rows, workers), settings.drain_s)
         for number in (signal.SIGINT, signal.SIGTERM):  # also before the loop runs; and no failure
             signal.signal(number, lambda *_: setattr(server, "should_exit", True))
         _announce(settings, listener.getsockname()[1], json_)
-        asyncio.run(server.serve(sockets=[listener]))
+        server.run(sockets=[listener])
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -61,7 +64,7 @@ def _server(guard: Any, drain_s: float) -> Any:
         """Stops in three steps, so that whoever got through to it is answered.
 
         No new connections, but those that wait to be accepted are; every answer asks the client to
-        close; what is still open after `drain_s` without a request is closed.
+        close; what is still open after `drain_s` without a request to REST is closed.
         """
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -73,6 +76,9 @@ def _server(guard: Any, drain_s: float) -> Any:
                 each.close()
             end = time.monotonic() + drain_s
             while self.server_state.connections and time.monotonic() < end and not self.force_exit:
+                await asyncio.sleep(0.01)
+            end += ANSWER_S
+            while guard.asked and time.monotonic() < end and not self.force_exit:
                 await asyncio.sleep(0.01)
             await super().shutdown(sockets)
 

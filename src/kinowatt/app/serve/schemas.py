@@ -256,8 +256,8 @@ class Health(Answer):
     version: str
 
 
-def operation(request: type[BaseModel], response: type[BaseModel]) -> dict[str, Any]:
-    """What FastAPI documents of an endpoint that reads its body itself."""
+def operation(request: type[BaseModel], response: type[BaseModel], *more: int) -> dict[str, Any]:
+    """What FastAPI documents of an endpoint that reads its body itself; `more`: statuses."""
     body = {
         "required": True,
         "content": {"application/json": {"schema": request.model_json_schema()}},
@@ -265,5 +265,5 @@ def operation(request: type[BaseModel], response: type[BaseModel]) -> dict[str, 
     return {
         "response_model": response,
         "openapi_extra": {"requestBody": body},
-        "responses": documented(400, 401, 413, 415, 422),
+        "responses": documented(400, 401, 413, 415, 422, *more),
     }

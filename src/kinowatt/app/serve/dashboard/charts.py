@@ -7,7 +7,7 @@ from typing import Any
 from kinowatt.analysis.compare import ScalingPoint
 from kinowatt.analysis.prediction import Prediction
 from kinowatt.app.render import STAGE_NAMES
-from kinowatt.app.serve.http import dumps
+from kinowatt.app.serve.bodies import dumps
 from kinowatt.report.style import COLOURS
 
 STAGE_COLOURS = {

@@ -6,8 +6,9 @@ from fastapi import APIRouter, Request, Response
 
 from kinowatt.analysis.budget import budget
 from kinowatt.analysis.predict import DEFAULT_GPU
+from kinowatt.app.serve.bodies import listed
 from kinowatt.app.serve.heavy import apart
-from kinowatt.app.serve.http import answer, body, listed
+from kinowatt.app.serve.http import answer, body
 from kinowatt.app.serve.schemas import BudgetAnswer, BudgetRequest, operation
 
 router = APIRouter(tags=["budget"])

@@ -7,8 +7,9 @@ from fastapi import APIRouter, Request, Response
 from kinowatt.analysis.compare import compare, levers, scaling, why
 from kinowatt.analysis.predict import DEFAULT_GPU, SETTINGS
 from kinowatt.app.options import plain
+from kinowatt.app.serve.bodies import flag, listed, needed
 from kinowatt.app.serve.heavy import apart
-from kinowatt.app.serve.http import answer, body, flag, listed, needed
+from kinowatt.app.serve.http import answer, body
 from kinowatt.app.serve.schemas import (
     CompareAnswer,
     CompareRequest,

@@ -6,8 +6,9 @@ from fastapi import APIRouter, Request, Response
 
 from kinowatt.analysis.audit.run import audit_text
 from kinowatt.analysis.explain import Explanation, explain, explain_row
+from kinowatt.app.serve.bodies import listed, needed, text
 from kinowatt.app.serve.heavy import apart
-from kinowatt.app.serve.http import answer, body, listed, needed, text
+from kinowatt.app.serve.http import answer, body
 from kinowatt.app.serve.row_schemas import (
     AuditAnswer,
     AuditRequest,
