@@ -31,7 +31,7 @@ def decoded_once(
     forward: Callable[..., Any], seen: Counter, known: dict[Any, Any], *args: Any, **kwargs: Any
 ) -> Any:
     """Counts the tiles; a second of one size is not run again, since all are alike on `meta`."""
-    shape = tuple(args or kwargs.values())[0].shape
+    shape = next(iter(args or kwargs.values())).shape
     seen[tuple(shape[-2:])] += 1
     key = (shape, kwargs.get("first_chunk"))
     if key not in known:
