@@ -17,7 +17,7 @@ gc.set_threshold(50_000, 20, 100)
 # What takes longest, longest first, so that no worker is left with it at the end. The pages of the
 # dashboard are one piece of work: each worker would start a server and a browser of its own.
 LONGEST = (
-    *("tests/app/serve/browser/", "tests/analysis/validation/", "tests/campaign/test_faults.py"),
+    *("tests/app/serve/browser/", "tests/analysis/validation/", "tests/campaign/"),
     *("tests/lab/test_trace.py", "tests/analysis/test_budget.py", "tests/scripts/"),
     *("tests/analysis/test_explain.py", "tests/analysis/audit/", "tests/report/test_build.py"),
     *("tests/theory/", "tests/lab/test_tiled_decode.py", "tests/lab/meters/test_contract.py"),
