@@ -14,12 +14,16 @@ from doc_blocks import holds, run, steps
 # them every few thousand new ones (a tenth of the time)
 gc.set_threshold(50_000, 20, 100)
 
-# What takes longest, longest first, so that no worker is left with it at the end. The pages of the
-# dashboard are one piece of work: each worker would start a server and a browser of its own.
+# For one worker, since each would start a server and a browser, or draw every figure, of its own
+TOGETHER = (
+    ("tests/app/serve/browser/",),
+    ("tests/report/test_build.py", "tests/app/test_reproducing.py"),
+)
+# What takes longest, longest first, so that no worker is left with it at the end.
 LONGEST = (
     *("tests/app/serve/browser/", "tests/analysis/validation/", "tests/campaign/"),
     *("tests/lab/test_trace.py", "tests/analysis/test_budget.py", "tests/scripts/"),
-    *("tests/analysis/test_explain.py", "tests/analysis/audit/", "tests/report/test_build.py"),
+    *("tests/analysis/test_explain.py", "tests/analysis/audit/", *TOGETHER[1]),
     *("tests/theory/", "tests/lab/test_tiled_decode.py", "tests/lab/meters/test_contract.py"),
     *("tests/app/test_tracing.py", "tests/lab/test_worker.py", "tests/lab/test_watch"),
     *("tests/app/", "tests/lab/", "tests/analysis/", "docs/"),
@@ -39,7 +43,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
 
     class ByFile(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return LONGEST[0] if nodeid.startswith(LONGEST[0]) else super()._split_scope(nodeid)
+            found = (files[0] for files in TOGETHER if nodeid.startswith(files))
+            return next(found, super()._split_scope(nodeid))
 
     return ByFile(config, log)
 
