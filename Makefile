@@ -34,10 +34,11 @@ $(LIGHT)/.ready: requirements.lock pyproject.toml
 .PHONY: setup
 setup: $(FULL)/.ready  ## the environment with every extra and tool
 
-# First what needs one core, two at a time; then the tests, which share both
+# First what needs one core: the tests that compare times, and beside them one thing after another.
+# Then the tests that share both
 .PHONY: test
 test: setup  ## the whole gate: format, lint, types, imports, tests, docs
-	$(MAKE) -j2 --output-sync=target types lint theory docs browser
+	$(MAKE) -j2 --output-sync=target alone types theory docs lint browser
 	$(MAKE) others
 
 .PHONY: lint
@@ -51,16 +52,19 @@ types: setup  ## mypy --strict
 	mypy
 
 .PHONY: tests
-tests: theory others  ## tests and the code blocks of README and docs, with coverage of the theory
+tests: alone theory others  ## tests and the code blocks of README and docs, with coverage of the theory
 
 .PHONY: theory
 theory: setup
 	pytest $(PURE) --cov --cov-report=
 	python scripts/branch_coverage.py kinowatt/theory 95
 
+.PHONY: alone
+alone: setup
+	pytest -m "alone and $(GATE)" $(ALONE)
+
 .PHONY: others
 others: setup browser
-	pytest -m "alone and $(GATE)" $(ALONE)
 	pytest -m "not alone and $(GATE)" -n 2 --dist loadfile --no-loadscope-reorder \
 		$(PURE:%=--ignore=%)
 
