@@ -21,11 +21,16 @@ TOGETHER = (
 )
 # What takes longest, longest first, so that no worker is left with it at the end.
 LONGEST = (
-    *("tests/app/serve/browser/", "tests/analysis/validation/", "tests/campaign/"),
+    *("tests/app/serve/browser/", "tests/analysis/validation/"),
     *("tests/lab/test_trace.py", "tests/analysis/test_budget.py", "tests/scripts/"),
     *("tests/analysis/test_explain.py", "tests/analysis/audit/", *TOGETHER[1]),
     *("tests/theory/", "tests/lab/test_tiled_decode.py", "tests/lab/meters/test_contract.py"),
-    *("tests/app/test_tracing.py", "tests/lab/test_worker.py", "tests/lab/test_watch"),
+    *(
+        "tests/campaign/",
+        "tests/app/test_tracing.py",
+        "tests/lab/test_worker.py",
+        "tests/lab/test_watch",
+    ),
     *("tests/app/", "tests/lab/", "tests/analysis/", "docs/"),
 )
 
