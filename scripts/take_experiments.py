@@ -22,7 +22,7 @@ EXPERIMENTS: dict[str, tuple[Callable[[Desk], None], float]] = {
     "t": (traces.take, traces.SECONDS),
     "c": (stack.take, stack.SECONDS),
 }
-TWIN_PACE = Pace(window_s=0.15, warm_s=0.01)  # a loaded machine polls late
+TWIN_PACE = Pace(window_s=0.25, warm_s=0.01)  # a loaded machine polls late
 
 
 def run(desk: Desk, names: list[str]) -> None:
