@@ -10,6 +10,9 @@ OUT ?= out
 GATE := not torture and not gpu
 # By name, so that these few files are collected and not all
 ALONE = $(shell grep -rl --include='test_*.py' 'pytest.mark.alone' tests)
+# Those that run the real pipelines of diffusers are slow under coverage, and no theory's branch needs
+# them: they run with the others
+PURE = $(filter-out $(wildcard tests/theory/*_against_*.py), $(wildcard tests/theory/test_*.py))
 EVIDENCE := docs/evidence
 # A full environment serves the reproduction as well; a bare clone builds only the light one.
 PAPER := $(if $(wildcard $(FULL)/.ready),$(FULL),$(LIGHT))
@@ -31,8 +34,12 @@ $(LIGHT)/.ready: requirements.lock pyproject.toml
 .PHONY: setup
 setup: $(FULL)/.ready  ## the environment with every extra and tool
 
+# First what needs one core: the tests that compare times, and beside them one thing after another.
+# Then the tests that share both
 .PHONY: test
-test: lint types tests docs  ## the whole gate: format, lint, types, imports, tests, docs
+test: setup  ## the whole gate: format, lint, types, imports, tests, docs
+	$(MAKE) -j2 --output-sync=target alone types theory docs lint browser
+	$(MAKE) others
 
 .PHONY: lint
 lint: setup  ## format, lint and the order of imports
@@ -45,12 +52,21 @@ types: setup  ## mypy --strict
 	mypy
 
 .PHONY: tests
-tests: setup browser  ## tests and the code blocks of README and docs, with coverage
-	pytest -m "alone and $(GATE)" $(ALONE)
-	pytest -m "not alone and $(GATE)" -n 2 --dist loadfile --no-loadscope-reorder \
-		--ignore tests/theory
-	pytest tests/theory -n 2 --dist loadfile --cov --cov-report=
+tests: alone theory others  ## tests and the code blocks of README and docs, with coverage of the theory
+
+.PHONY: theory
+theory: setup
+	pytest $(PURE) --cov --cov-report=
 	python scripts/branch_coverage.py kinowatt/theory 95
+
+.PHONY: alone
+alone: setup
+	pytest -m "alone and $(GATE)" $(ALONE)
+
+.PHONY: others
+others: setup browser
+	pytest -m "not alone and $(GATE)" -n 2 --dist loadfile --no-loadscope-reorder \
+		$(PURE:%=--ignore=%)
 
 .PHONY: browser
 browser:  ## a Chromium for the tests of the dashboard, where it may be installed

@@ -14,6 +14,51 @@ from doc_blocks import holds, run, steps
 # them every few thousand new ones (a tenth of the time)
 gc.set_threshold(50_000, 20, 100)
 
+# For one worker, since each would start a server and a browser, or draw every figure, of its own
+TOGETHER = (
+    ("tests/app/serve/browser/",),
+    ("tests/report/test_build.py", "tests/app/test_reproducing.py"),
+)
+# What takes longest, longest first, so that no worker is left with it at the end.
+LONGEST = (
+    *("tests/app/serve/browser/", "tests/analysis/validation/"),
+    *("tests/lab/test_trace.py", "tests/analysis/test_budget.py", "tests/scripts/"),
+    *("tests/analysis/test_explain.py", "tests/analysis/audit/", *TOGETHER[1]),
+    *("tests/theory/", "tests/lab/test_tiled_decode.py", "tests/lab/meters/test_contract.py"),
+    *(
+        "tests/campaign/",
+        "tests/app/test_tracing.py",
+        "tests/lab/test_worker.py",
+        "tests/lab/test_watch",
+    ),
+    *("tests/app/", "tests/lab/", "tests/analysis/", "docs/"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        starts = map(item.nodeid.startswith, LONGEST)
+        return next((n for n, begins in enumerate(starts) if begins), len(LONGEST))
+
+    items.sort(key=place)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFile(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            found = (files[0] for files in TOGETHER if nodeid.startswith(files))
+            return next(found, super()._split_scope(nodeid))
+
+    return ByFile(config, log)
+
+
+def pytest_collection_finish() -> None:
+    """What every test module has imported is garbage never: `gc.collect` need not look at it."""
+    gc.collect()
+    gc.freeze()
+
 
 def check_console(example: Example) -> str | None:
     """What a console block gets wrong, or None."""

@@ -23,7 +23,7 @@ EXPERIMENTS: dict[str, tuple[Callable[[Desk], None], float]] = {
     "c": (stack.take, stack.SECONDS),
     "o": (operators.take, operators.SECONDS),
 }
-TWIN_PACE = Pace(window_s=0.1, warm_s=0.01)  # a loaded machine polls late
+TWIN_PACE = Pace(window_s=0.25, warm_s=0.01)  # a loaded machine polls late
 
 
 def run(desk: Desk, names: list[str]) -> None:

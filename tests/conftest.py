@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,15 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 @pytest.fixture(scope="session")
 def root() -> Path:
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def reproduced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """The folder of a reproduction with our own rows, and its summary."""
+    from kinowatt.app.reproducing import run
+
+    folder = tmp_path_factory.mktemp("reproduction")
+    return folder, run(str(folder), lambda text: None)
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,12 @@ from kinowatt.analysis.figures import figures
 from kinowatt.analysis.predict import scenario
 
 
+@pytest.fixture(autouse=True)
+def made_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a server that was made in this process before wants of code."""
+    monkeypatch.setattr(compiled, "_maker", [lambda work: work()])
+
+
 def asked(model: str, rng: random.Random) -> dict[str, Any]:
     step = kinowatt.model(model).rules.size_multiple
     return {

@@ -7,6 +7,7 @@ from random import Random
 
 import pytest
 
+from kinowatt.analysis.audit.forecasts import Forecaster
 from kinowatt.analysis.causes import cause, causes, effects
 from kinowatt.analysis.explain import Explanation, explain, explain_row, same_stack
 from kinowatt.analysis.predict import predict, scenario
@@ -41,6 +42,13 @@ def test_our_own_rows_are_normal(root: Path, monkeypatch: pytest.MonkeyPatch) ->
     verdicts = [explain_row(row).verdict for row in bound]
     assert len(bound) >= 58
     assert verdicts.count("normal") / len(verdicts) >= 0.93
+
+
+@pytest.fixture
+def one_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What rows of one model are held against is predicted once for all of them."""
+    forecaster = Forecaster()
+    monkeypatch.setattr("kinowatt.analysis.explain.Forecaster", lambda: forecaster)
 
 
 def synthetic(models: Sequence[str]) -> dict[str, list[int | None]]:
@@ -86,6 +94,7 @@ OBTAINED = {
 }
 
 
+@pytest.mark.usefixtures("one_memory")
 @pytest.mark.parametrize("models", [FEW, pytest.param(MODELS, marks=pytest.mark.torture)], ids=len)
 def test_the_true_cause_of_synthetic_rows(models: Sequence[str]) -> None:
     found = synthetic(models)

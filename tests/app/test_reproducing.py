@@ -8,14 +8,12 @@ import pytest
 pytest.importorskip("matplotlib")
 
 from kinowatt.app.render_reproduction import reproduction
-from kinowatt.app.reproducing import own_rows, run
+from kinowatt.app.reproducing import own_rows
 
 
 @pytest.fixture(scope="module")
-def out(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("reproduction")
-    (folder / "summary.json").write_text(json.dumps(run(str(folder), lambda text: None)))
-    return folder
+def out(reproduced):
+    return reproduced[0]
 
 
 def read(out, name):
@@ -59,8 +57,8 @@ def test_what_ifs_stand_in_no_column_beside_the_paper(out) -> None:
     assert not any(f",{value}\n" in figures for value in seconds)
 
 
-def test_the_terminal_shows_our_tables_and_the_cost(out, capsys) -> None:
-    reproduction(json.loads((out / "summary.json").read_text()))
+def test_the_terminal_shows_our_tables_and_the_cost(out, reproduced, capsys) -> None:
+    reproduction(json.loads(json.dumps(reproduced[1])))
     text = capsys.readouterr().out
     for row in read(out, "table3"):
         line = next(s for s in text.splitlines() if f"{row['sweep']}, {row['quantity']}" in s)

@@ -275,15 +275,17 @@ def test_the_dead_are_known_at_once(tmp_path: Path) -> None:
 def test_a_coordinator_that_was_suspended_counts_its_row_once(tmp_path: Path) -> None:
     """Its leases lapse; another takes its rows; what it finishes afterwards is not stored twice."""
     url = str(tmp_path / "rows.db")
-    rows = fake_lab.orders(4, seconds=0.6)
+    rows = fake_lab.orders(4, seconds=1.0)
     first = start(url, rows, slots=1, lease_s=0.5)
-    wait_for(lambda: len(fake_lab.numbers(url)) >= 1)
-    time.sleep(0.15)  # not within a transaction, which would lock the file
-    os.kill(first.pid, signal.SIGSTOP)
-    time.sleep(0.7)
-    assert fake_lab.campaign(url, rows, lease_s=5.0).complete
-    os.kill(first.pid, signal.SIGCONT)
-    finish(first)
+    try:
+        wait_for(lambda: len(fake_lab.numbers(url)) >= 1)
+        time.sleep(0.4)  # not within a transaction, which would lock the file
+        os.kill(first.pid, signal.SIGSTOP)
+        time.sleep(0.7)
+        assert fake_lab.campaign(url, rows, lease_s=5.0).complete
+    finally:
+        os.kill(first.pid, signal.SIGCONT)
+        finish(first)
     assert fake_lab.numbers(url) == list(range(4))
 
 

@@ -16,8 +16,6 @@ from kinowatt.lab.sampled import slope_over, steady
 from kinowatt.lab.stages import CallRecord, Span
 from twins import request_of
 
-pytestmark = pytest.mark.alone
-
 WINDOW_S = 5.0
 
 

@@ -71,9 +71,12 @@ def test_a_call_has_its_own_energy_whatever_lies_between(built: Built) -> None:
 
 
 @pytest.mark.usefixtures("made_gpu")
-def test_stages_sum_to_the_whole_and_the_rest_has_a_name(built: Built) -> None:
+def test_stages_sum_to_the_whole_and_the_rest_has_a_name(
+    built: Built, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch_energy, "MIN_WINDOW_STEPS", 100)  # one second: twice a slow decoder
     with watch(built.pipe) as seen:
-        built.generate(request_of(built))
+        built.generate(request_of(built, steps=5))  # 1.5 s
     report = seen.report()
     denoiser, other = report.stages["denoiser"], report.stages["other"]
     assert joules(report, "denoiser") == pytest.approx(WATTS * denoiser["latency_s"], rel=0.1)

@@ -446,7 +446,7 @@ def kill_campaigns(path: Path, delays_s: list[float]) -> None:
 
 
 def test_nothing_that_was_reported_is_lost_by_kills(tmp_path: Path) -> None:
-    kill_campaigns(tmp_path / "rows.jsonl", [0.005 * number for number in range(20)])
+    kill_campaigns(tmp_path / "rows.jsonl", [0.01 * number for number in range(10)])
 
 
 @pytest.mark.torture

@@ -8,14 +8,14 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
+from kinowatt.app.reproducing import run
 from kinowatt.errors import InputError
 from kinowatt.report.build import build
 
 
 @pytest.fixture(scope="module")
-def out(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("reproduction")
-    return folder, build(str(folder))
+def out(reproduced):
+    return reproduced
 
 
 def test_files(out) -> None:
@@ -51,7 +51,7 @@ def test_self_contained(out) -> None:
 
 
 def test_the_same_bytes_again(out, tmp_path) -> None:
-    build(str(tmp_path))
+    run(str(tmp_path), lambda text: None)
     for name in ("report.html", "figures/figure3.svg", "tables/table3.csv"):
         assert (tmp_path / name).read_bytes() == (out[0] / name).read_bytes()
 

@@ -1,4 +1,4 @@
-"""Tiles against those that diffusers really cuts, and seams against the operators it really runs."""
+"""Tiles and seams against the loop that every VAE in diffusers runs."""
 
 from collections import Counter
 
@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from kinowatt.facts.components import Tiling, component
-from kinowatt.facts.models import model
 from kinowatt.theory.tiling import cut, seams
 
 WAN = Tiling(tile=(32, 32), stride=(24, 24), scale=8)
@@ -64,47 +63,3 @@ def test_seams_count_every_blended_line() -> None:
                 elements += 3 * frames * min(column, 8) * 8 * row * 8
     found = seams(cut(WAN, h, w), frames)
     assert (found.lines, found.elements) == (lines, elements)
-
-
-# the decoders that work through a clip a few latent frames at a time: calls of one tile
-CHUNKS = {"wan2.1-t2v-1.3b": lambda f: f, "cogvideox-2b": lambda f: max(f // 2, 1)}
-
-
-VIDEO_MODELS = (
-    "wan2.1-t2v-1.3b",
-    "cogvideox-2b",
-    "ltx-video-0.9.7-dev",
-    "mochi-1-preview",
-    "animatediff-lightning",
-)
-
-
-@pytest.mark.parametrize("name", VIDEO_MODELS)
-@pytest.mark.parametrize(("f", "h", "w"), [(1, 8, 9), (3, 33, 17), (2, 61, 47), (5, 16, 90)])
-def test_the_tiles_of_a_real_tiled_decode(name: str, f: int, h: int, w: int) -> None:
-    """What a small VAE of the same class passes to its decoder after a plain enable_tiling()."""
-    torch = pytest.importorskip("torch")
-    pytest.importorskip("diffusers")
-    from twins import TWINS
-
-    vae = TWINS[name]().vae.to("meta")
-    if name == "animatediff-lightning":  # the twin's sample_size is not the checkpoint's 512
-        vae.tile_sample_min_size, vae.tile_latent_min_size = 512, 64
-    vae.enable_tiling()
-    assert not getattr(vae, "use_framewise_decoding", False)
-    seen: Counter = Counter()
-
-    def spy(_: object, args: tuple, kwargs: dict) -> None:
-        seen[tuple((args or tuple(kwargs.values()))[0].shape[-2:])] += 1
-
-    vae.decoder.register_forward_pre_hook(spy, with_kwargs=True)
-    channels = vae.config.get("latent_channels") or vae.config.get("z_dim")
-    frames = () if name == "animatediff-lightning" else (f,)
-    conditioned = vae.config.get("timestep_conditioning")
-    step = (torch.zeros(1, device="meta"),) if conditioned else ()
-    with torch.no_grad():
-        vae.decode(torch.zeros(1, channels, *frames, h, w, device="meta"), *step)
-    tiling = model(name).component("vae_decoder").tiling
-    assert tiling is not None
-    chunks = CHUNKS.get(name, lambda _: 1)(f)
-    assert seen == Counter({size: n * chunks for size, n in sizes(h, w, tiling).items()})

@@ -38,6 +38,8 @@ def draw(found: Reproduction, folder: Path) -> list[str]:
     plt = plotting()
     for name, drawing in drawings.items():
         figure = drawing(plt)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # laid out once for both files: most of the time
         figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
         figure.savefig(folder / f"{name}.png", dpi=160)
         plt.close(figure)

@@ -21,7 +21,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_nine_of_ten_kinds_of_fault_are_found(folder: Path) -> None:
     missed = []
     for fault in FAULTS.values():
-        made = inject(fault, fault.bases[-1], 0)
+        made = inject(fault, fault.bases[0], 0)  # the others for `make torture`
         if not answered(made, of_text(made.text, folder)):
             missed.append(fault.name)
     assert len(missed) <= MISSED, missed

@@ -2,6 +2,7 @@
 
 import pytest
 
+from kinowatt.analysis.validation.baselines import BOOSTED
 from kinowatt.analysis.validation.cases import (
     LEAVE_CONFIGURATION,
     LEAVE_FAMILY,
@@ -12,6 +13,7 @@ from kinowatt.analysis.validation.compose import Validation
 from kinowatt.analysis.validation.other_gpus import BY_SHEET, TRANSFER
 from kinowatt.analysis.validation.score import score
 from kinowatt.analysis.validation.targets import judged
+from kinowatt.app.validating import run
 
 # Of these the committed rows fall short; docs/how-good.md says by how much and why
 SHORT = {
@@ -86,3 +88,11 @@ def test_the_fit_in_sample_is_not_far_better_than_left_out(found: Validation) ->
     assert inside is not None
     assert outside is not None
     assert inside.mae_pct <= outside.mae_pct < 1.3 * inside.mae_pct
+
+
+@pytest.mark.torture
+def test_better_than_trees_that_are_asked_about_everything() -> None:
+    rows = {row["way"]: row for row in run(None, (), None).table("baselines").rows}
+    ours = next(row for name, row in rows.items() if name.startswith("this profile, conf"))
+    assert rows[BOOSTED]["n"] == ours["n"]
+    assert ours["mae_pct"] < rows[BOOSTED]["mae_pct"] / 3

@@ -29,9 +29,9 @@ def baselines(seen: Features) -> dict[str, dict[int, float]]:
         ROOFLINE: list(roof),
         ONE_MU: _scaled(ideal, measured, labels, [""] * len(rows)),
         MODEL_MU: _scaled(ideal, measured, labels, models),
-        BOOSTED: _boosted(seen, rows, measured, labels),
     }
-    return {way: dict(zip(rows, values, strict=True)) for way, values in found.items()}
+    by_row = {way: dict(zip(rows, values, strict=True)) for way, values in found.items()}
+    return by_row | {BOOSTED: _boosted(seen, rows, measured, labels)}
 
 
 def _peaks(row: Mapping[str, Any]) -> tuple[float, float]:
@@ -62,24 +62,30 @@ def _scaled(
 
 def _boosted(
     seen: Features, rows: Sequence[int], measured: Values, labels: Sequence[Hashable]
-) -> list[float]:
-    """Logarithms of the seconds that the laws give each group of operators, and of their ratio."""
+) -> dict[int, float]:
+    """By row, from logarithms of the seconds that the laws give each group of operators."""
     np: Any = require_extra("validate", "numpy")
     ensemble: Any = require_extra("validate", "sklearn.ensemble")
     x = np.log(_columns(seen, np)[list(rows)] + 1e-6)
     y = np.log(measured)
-    found = np.zeros(len(rows))
+    found: dict[int, float] = {}
     # Checks of the same arrays and options in each of 300 trees take longer than the trees
     with require_extra("validate", "sklearn").config_context(
         skip_parameter_validation=True, assume_finite=True
     ):
-        for label in dict.fromkeys(labels):
+        for label in asked_about(labels):
             out = np.array([each == label for each in labels])
             grown = ensemble.GradientBoostingRegressor(
                 n_estimators=300, max_depth=2, learning_rate=0.05, subsample=0.7, random_state=0
             )
-            found[out] = grown.fit(x[~out], y[~out]).predict(x[out])
-    return [float(value) for value in np.exp(found)]
+            told = np.exp(grown.fit(x[~out], y[~out]).predict(x[out]))
+            found |= zip(np.array(rows)[out].tolist(), told.tolist(), strict=True)
+    return found
+
+
+def asked_about(labels: Sequence[Hashable]) -> Sequence[Hashable]:
+    """The configurations that the trees are asked about, each from all others: every one."""
+    return list(dict.fromkeys(labels))
 
 
 def _columns(seen: Features, np: Any) -> Any:

@@ -22,8 +22,15 @@ def violations(page: Page) -> dict[str, str]:
     return {v["id"]: v["nodes"][0]["html"][:160] for v in found if v["impact"] in GRAVE}
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [375, 1440])
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        (375, "light"),
+        (1440, "dark"),
+        pytest.param(375, "dark", marks=pytest.mark.torture),
+        pytest.param(1440, "light", marks=pytest.mark.torture),
+    ],
+)
 def test_anybody_can_use_it(opened: Page, width: int, scheme: Any) -> None:
     opened.set_viewport_size({"width": width, "height": 900})
     opened.emulate_media(color_scheme=scheme)

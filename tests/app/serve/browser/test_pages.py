@@ -30,6 +30,11 @@ def fill(page: Page, label: str, value: object) -> None:
     page.get_by_label(label, exact=True).fill(str(value))
 
 
+def answered(page: Page, name: str) -> None:
+    """Waits until the address has a setting: what is typed meanwhile a busy page may overwrite."""
+    page.wait_for_function("name => new URLSearchParams(location.search).has(name)", arg=name)
+
+
 def choose(page: Page, label: str, value: str) -> None:
     """By keyboard alone: the control is focused, its name typed, Enter pressed."""
     box = page.get_by_label(label, exact=True)
@@ -106,12 +111,22 @@ def test_choices_of_plan(visit: Visit, label: str, value: str, asked: dict[str, 
 def test_numbers_of_plan(visit: Visit) -> None:
     page = visit()
     page.get_by_role("button", name="Guidance, tiling, grid, price").press("Enter")
-    given = {"Height (px)": 512, "Width (px)": 768, "Frames": 33, "Guidance scale": 1}
-    for label, value in given.items():
+    given = {
+        "height_px": ("Height (px)", 512),
+        "width_px": ("Width (px)", 768),
+        "frames": ("Frames", 33),
+        "guidance_scale": ("Guidance scale", 1),
+        "price": ("Price (USD per GPU-hour)", 2.5),
+    }
+    for name, (label, value) in given.items():
         fill(page, label, value)
-    fill(page, "Price (USD per GPU-hour)", 2.5)
-    choose(page, "Tiled decoding", "on")
-    choose(page, "Grid", "France (FRA)")
+        answered(page, name)
+    for name, label, choice in (
+        ("tiling", "Tiled decoding", "on"),
+        ("grid", "Grid", "France (FRA)"),
+    ):
+        choose(page, label, choice)
+        answered(page, name)
     wanted = kinowatt.predict(
         MODEL, height_px=512, width_px=768, frames=33, guidance_scale=1.0, price=2.5,
         tiling=True, grid="FRA",
