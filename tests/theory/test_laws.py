@@ -96,6 +96,9 @@ def test_arrays_and_numbers_are_answered_alike() -> None:
         assert many[index] == pytest.approx(one)
 
 
+WIDE = {"dtype": "float32", "storage": "float32"}
+
+
 @pytest.mark.parametrize(
     ("more", "name"),
     [
@@ -109,10 +112,13 @@ def test_arrays_and_numbers_are_answered_alike() -> None:
         ({"kind": "copy", "storage": "float32", "access": "rows"}, "copy.rows"),
         ({"kind": "copy", "access": "transposed"}, "copy.transposed"),
         ({"kind": "pointwise", "access": "uneven"}, "pointwise.uneven"),
-        ({"kind": "pointwise", "access": "rows"}, "copy.rows"),
+        ({"kind": "pointwise", "access": "uneven"} | WIDE, "pointwise.uneven.float32"),
+        ({"kind": "pointwise", "access": "uneven", "storage": "float32"}, "pointwise.mixed"),
+        ({"kind": "pointwise", "access": "rows"}, "pointwise.rows"),
+        ({"kind": "copy", "op": "stack", "access": "rows"}, "copy.pairs"),
         ({"kind": "attention", "dims": {"head": 512}}, "attention.wide"),
         ({"kind": "copy"}, "copy"),
-        ({"kind": "pad", "op": "replication_pad3d"}, "pad.replication"),
+        ({"kind": "pad", "op": "replication_pad3d"}, "pad.replication3d"),
         ({"kind": "reduce", "op": "mean"}, "reduce"),
     ],
 )

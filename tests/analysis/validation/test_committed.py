@@ -17,11 +17,13 @@ from kinowatt.app.validating import run
 
 # Of these the committed rows fall short; docs/how-good.md says by how much and why
 SHORT = {
-    ("denoiser", "all rows", "mean error"),
-    # linear layers of one card's microbench, which its rows of other cards move by 7%
-    ("denoiser, another GPU", "all its rows", "mean error"),
+    # Mochi's forward of one frame: device and host take turns where the host waits for results
+    ("denoiser", "configuration", "worst"),
     # the host's scatter: the same code took 20 and 38 microseconds a call
-    *((what, "configuration", "mean error") for what in ("denoiser", "GPU energy, under 550 W")),
+    ("GPU energy, under 550 W", "configuration", "mean error"),
+    # flash and memory-efficient attention over heads of 64, of which the microbench has two, not sixty
+    ("attention kernel, batch, compiled blocks", "what-if", "worst"),
+    ("95% and 80% intervals", "model", "half width of 95%"),
 }
 
 
@@ -29,7 +31,11 @@ def test_every_promise_but_the_known_ones_is_kept(found: Validation) -> None:
     rows = found.table("targets").rows
     broken = {(r["what"], r["left_out"], r["figure"]) for r in rows if r["kept"] is False}
     paced = [r for r in rows if r["what"] == "denoiser" and r["figure"] == "mean error"]
-    assert [r["kept"] for r in paced if r["paced_by"] == "GPU"] == [True, False]
+    assert [r["kept"] for r in paced] == [
+        True,
+        True,
+        True,
+    ]  # two schemes by the GPU, one by the host
     assert broken <= SHORT, found.table("targets").to_markdown()
 
 
