@@ -38,7 +38,7 @@ def test_what_rows_leave_open_is_said_with_what_would_tell(
     main(["calibrate", "--microbench", str(root / BENCH), "--rows", str(rows)])
     shown = " ".join(capsys.readouterr().out.split())
     assert "→ rows of 1 model: how far another one is missed is that of a microbench alone" in shown
-    assert "→ power.memory is not determined by these rows: measure a middling video" in shown
+    assert "→ host is not determined by these rows: measure a small video that the host" in shown
 
 
 def test_json_is_the_profile(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
