@@ -5,7 +5,7 @@ from typing import Any
 
 from kinowatt.analysis.own.auxiliary import parts
 from kinowatt.analysis.own.counted import counted
-from kinowatt.analysis.own.lines import committed_lines
+from kinowatt.analysis.own.lines import BOTH, committed_lines
 from kinowatt.analysis.own.models import PAPER_GPU
 from kinowatt.analysis.own.rows import OwnRow, as_shipped
 from kinowatt.analysis.own.two_gpus import committed
@@ -35,9 +35,9 @@ def experiments(
         power(usable, bench),
         auxiliary(videos),
         codecarbon(committed_lines("codecarbon")),
-        prompts(committed_lines("prompts")),
+        prompts(committed_lines("prompts", BOTH)),
         traces(committed_lines("traces")),
-        weights(committed_lines("weights"), rows),
+        weights(committed_lines("weights", BOTH), rows),
         two_gpus(committed(), forecast),
         stack(committed_lines("stack"), rows, videos),
     ]
