@@ -97,6 +97,15 @@ def test_the_picture_of_traces_shows_every_component(drawn) -> None:
         assert max(bar.get_width() for bar in ax.patches) < high
 
 
+def test_the_picture_of_operators_shows_every_kind_measured_and_by_the_laws(drawn) -> None:
+    denoisers, decoders = drawn("operators")
+    assert len(denoisers.patches) == 2 * (5 + 5 + 5 + 6 + 4 + 5 + 5)
+    assert len(decoders.patches) == 2 * (3 + 3 + 4 + 5)
+    for ax, calls in ((denoisers, 7), (decoders, 4)):
+        assert len(ax.texts) == 2 * calls
+        assert max(bar.get_x() + bar.get_width() for bar in ax.patches) < ax.get_xlim()[1]
+
+
 def test_the_picture_of_two_gpus_shows_every_row(drawn) -> None:
     steps, changes = drawn("two-gpus")
     assert [len(line.get_xdata()) for line in steps.lines] == [

@@ -63,13 +63,11 @@ def _found(found: Sequence[Lengths], papers: Table) -> str:
     more = [mine for mine in found if mine.most_work_pct]
     (steady, loose), masking = _by_pace(same), listed(_models(more))
     models = len(same) + len(_models(more))
-    padding, grown = (
-        listed([say(m) for m in of]) for say, of in ((_padding, same), (_grown, more))
-    )
+    padding, grown = listed([_padding(m) for m in same]), listed([_grown(m) for m in more])
+    counted = f"{len(same)} of {models} models pad, and do the same counted work whatever is asked"
     most = max(row["prompts"] for row in papers.rows)
     scatter = [row["sd_of_time_pct"] for row in papers.rows]
-    return f"""**Found.** Not measurably. {len(same)} of {models} models pad, and do the same counted work
-whatever is asked ({padding}). Forwards of
+    return f"""**Found.** Not measurably. {counted} ({padding}). Forwards of
 {listed([mine.model for mine in steady])} differ by at most
 {max(abs(mine.farthest_pct) for mine in steady):.2f}% between lengths. {_loose(loose)}
 {masking} looks at valid tokens only: {grown}, so that its forward was never seen to take longer for
