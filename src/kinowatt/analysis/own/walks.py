@@ -148,22 +148,22 @@ class Plane:
     bandwidth: float
 
 
-def planes(found: Sequence[Walked]) -> list[Plane]:
+def planes(calls: Iterable[Call]) -> list[Plane]:
     """By size of the image, largest first."""
     by_size: dict[tuple[int, int], list[Call]] = {}
-    for call in (call for each in found for call in each.calls if _channels_out(call)):
+    for call in filter(_channels_out, calls):
         height, width = call.operands[0].dims[2:]
         by_size.setdefault((height, width), []).append(call)
     return [
         Plane(
             height=height,
             width=width,
-            fewest=min(map(_elements, calls)),
-            most=max(map(_elements, calls)),
-            seconds=sum(c.seconds for c in calls),
-            bandwidth=sum(moved(c) * c.calls for c in calls) / sum(c.seconds for c in calls),
+            fewest=min(map(_elements, alike)),
+            most=max(map(_elements, alike)),
+            seconds=sum(c.seconds for c in alike),
+            bandwidth=sum(moved(c) * c.calls for c in alike) / sum(c.seconds for c in alike),
         )
-        for (height, width), calls in sorted(by_size.items(), reverse=True)
+        for (height, width), alike in sorted(by_size.items(), reverse=True)
     ]
 
 

@@ -15,7 +15,7 @@ from kinowatt.analysis.own.operators import (
     groups_table,
     profiled,
 )
-from kinowatt.analysis.own.walks import Plane, Walked, planes, walked, walks_table
+from kinowatt.analysis.own.walks import Plane, Walked, large_calls, planes, walked, walks_table
 from kinowatt.report.experiments.pages import (
     MADE,
     SHADES,
@@ -30,7 +30,8 @@ from kinowatt.report.style import plotting
 from kinowatt.units import MS_PER_S, TERA
 
 MUCH_PCT = 5.0  # of a forward, below which a kind of operator is not spoken of
-COGVIDEOX, MOCHI, ANIMATEDIFF, WAN = "cogvideox", "mochi-1-preview", "animatediff", "wan2.1"
+COGVIDEOX, MOCHI = "cogvideox", "mochi-1-preview"
+ANIMATEDIFF, WAN = "animatediff-lightning", "wan2.1-t2v-1.3b"
 DECODER = "vae_decoder"
 MEMORY_PCT = 4.0  # of a call, above which its memory work is spoken of
 SECTOR_BYTES = 32  # the least that is fetched from memory
@@ -61,7 +62,7 @@ def text(lines: Sequence[Line], found: Sequence[Profiled], walks: Sequence[Walke
         " below](../images/experiment-operators.png)",
         section(forwards_table(found), _idle(found)),
         section(groups_table(found)),
-        "## What falls short\n\n" + "\n\n".join(map(prose, _short(lines, found, planes(walks)))),
+        "## What falls short\n\n" + "\n\n".join(map(prose, _short(lines, found))),
         section(walks_table(walks), _walks(walks)),
         _good_for(lines),
     )
@@ -119,20 +120,17 @@ which the one profiled call need not have run, so that a part of them will be th
 {listed(slow)} it gives no figure: the profiled call was slower than the window."""
 
 
-def _short(lines: Sequence[Line], found: Sequence[Profiled], images: Sequence[Plane]) -> list[str]:
+def _short(lines: Sequence[Line], found: Sequence[Profiled]) -> list[str]:
     named = {(each.model, each.stage): each for each in found}
+    decoded = [line for line in lines if (line["model"], line["variant"]) == (ANIMATEDIFF, DECODER)]
     return [
-        _copies(_one(found, ANIMATEDIFF, DECODER), images),
+        _copies(named[ANIMATEDIFF, DECODER], planes(large_calls(decoded))),
         _linear([each for each in found if each.denoises]),
-        _heads(_one(found, ANIMATEDIFF, DENOISER)),
+        _heads(named[ANIMATEDIFF, DENOISER]),
         _tokens(named[MOCHI, DENOISER], attentions(lines, MOCHI)),
         _memory(found),
-        _wide(_one(found, WAN, DECODER)),
+        _wide(named[WAN, DECODER]),
     ]
-
-
-def _one(found: Sequence[Profiled], name: str, stage: str) -> Profiled:
-    return next(each for each in found if each.model.startswith(name) and each.stage == stage)
 
 
 def _copies(decoder: Profiled, images: Sequence[Plane]) -> str:
