@@ -28,9 +28,11 @@ def pages(found: list[Experiment]) -> Iterator[tuple[Path, str]]:
         yield DOCS / "experiments" / f"{experiment.name}.md", experiment.text
 
 
-def main() -> None:
-    """Rewrites pages and pictures; says which files there are."""
-    found = made()
+@click.command()
+@click.argument("names", nargs=-1)
+def main(names: tuple[str, ...]) -> None:
+    """Rewrites pages and pictures, of NAMES alone if any are given; says which files there are."""
+    found = [each for each in made() if not names or each.name in names]
     for path, text in pages(found):
         path.write_text(text, "utf-8")
         click.echo(path.relative_to(DOCS.parent))

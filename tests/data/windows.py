@@ -15,6 +15,7 @@ from kinowatt.facts.gpus import gpu
 Line = Mapping[str, Any]
 Check = Callable[[Line], Iterator[str]]
 SAMPLED = 0.10  # mean of few samples in a window of seconds against the counter's
+STEPS = 4  # of the counter, below which a window has too few samples for a mean
 
 
 def metered(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -27,7 +28,8 @@ def power(line: Line) -> Iterator[str]:
     if not IDLE_W <= watts <= high:
         yield f"{watts:.0f} W, not from {IDLE_W:.0f} to {high:.0f}"
     mean = line.get("sampled", {}).get("power_w", {}).get("mean")
-    if mean is not None and abs(mean / watts - 1) > SAMPLED:
+    enough = line["window_s"] >= STEPS * line.get("counter_step_s", 0.0)
+    if enough and mean is not None and abs(mean / watts - 1) > SAMPLED:
         yield f"sampled at {mean:.0f} W, counted {watts:.0f} W"
 
 

@@ -57,8 +57,8 @@ def test_the_picture_of_stacks_shows_every_variant_and_the_papers_figures(drawn)
 
 def test_the_picture_of_weights_shows_every_variant_and_laboratory(drawn) -> None:
     seconds, joules, powers = drawn("weights")
-    assert len(seconds.patches) == 10 + 5 + 1  # and the band of noise
-    assert len(joules.patches) == 10 + 5
+    assert len(seconds.patches) == 10 + 5 + 10 + 1  # and the band of noise
+    assert len(joules.patches) == 10 + 5 + 10
     assert [bar.get_height() for bar in powers.patches[:3]] == pytest.approx(
         [677.7, 619.7, 665.6], abs=0.1
     )
@@ -78,7 +78,14 @@ def test_the_picture_of_codecarbon_shows_every_tracker(found, drawn) -> None:
 
 def test_the_picture_of_prompts_shows_every_length_and_the_papers_models(drawn) -> None:
     lengths, papers = drawn("prompts")
-    assert [len(each.lines[0].get_xdata()) for each in lengths.containers] == [3, 2]
+    assert [len(each.lines[0].get_xdata()) for each in lengths.containers] == [
+        2,
+        3,
+        2,
+        2,
+        2,
+        2,
+    ]
     assert len(papers.patches) == 7
 
 
@@ -88,6 +95,15 @@ def test_the_picture_of_traces_shows_every_component(drawn) -> None:
         low, high = ax.get_xlim()
         assert low < min(bar.get_width() for bar in ax.patches)
         assert max(bar.get_width() for bar in ax.patches) < high
+
+
+def test_the_picture_of_operators_shows_every_kind_measured_and_by_the_laws(drawn) -> None:
+    denoisers, decoders = drawn("operators")
+    assert len(denoisers.patches) == 2 * (5 + 5 + 5 + 6 + 4 + 5 + 5)
+    assert len(decoders.patches) == 2 * (3 + 3 + 4 + 5)
+    for ax, calls in ((denoisers, 7), (decoders, 4)):
+        assert len(ax.texts) == 2 * calls
+        assert max(bar.get_x() + bar.get_width() for bar in ax.patches) < ax.get_xlim()[1]
 
 
 def test_the_picture_of_two_gpus_shows_every_row(drawn) -> None:

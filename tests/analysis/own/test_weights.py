@@ -2,7 +2,7 @@
 
 import pytest
 
-from kinowatt.analysis.own.lines import committed_lines
+from kinowatt.analysis.own.lines import BOTH, H100, H200, committed_lines
 from kinowatt.analysis.own.weights import (
     all_finite,
     laboratories_table,
@@ -14,12 +14,12 @@ from kinowatt.analysis.own.weights import (
 
 @pytest.fixture(scope="module")
 def lines():
-    return committed_lines("weights")
+    return committed_lines("weights", BOTH)
 
 
 def test_zeros_draw_less_and_are_faster_beyond_the_noise(lines) -> None:
-    models = {each.model: each for each in varied(lines)}
-    wan = models["wan2.1-t2v-1.3b"]
+    models = {(each.gpu, each.model): each for each in varied(lines)}
+    wan = models[H100, "wan2.1-t2v-1.3b"]
     zeros = wan.one("zero weights")
     assert zeros.power_w == pytest.approx(479.30, abs=0.01)
     assert wan.slower_pct(zeros) == pytest.approx(-8.552, abs=1e-3)
@@ -33,9 +33,21 @@ def test_zeros_draw_less_and_are_faster_beyond_the_noise(lines) -> None:
     ]
 
 
+def test_each_gpu_is_its_own_usual(lines) -> None:
+    """CogVideoX takes 1% less on the H200: that is no variant."""
+    here, there = (each for each in varied(lines) if each.model == "cogvideox-2b")
+    assert (here.gpu, there.gpu) == (H100, H200)
+    assert here.usual_s == pytest.approx(0.65665, abs=1e-5)
+    assert there.usual_s == pytest.approx(0.64951, abs=1e-5)
+    assert there.spread_pct == pytest.approx(0.0935, abs=1e-4)
+    assert there.unchanged(0.9) == ["outlier channels", "weights x0.5"]
+
+
 def test_variants_that_were_skipped_are_no_rows(lines) -> None:
     rows = variants_table(lines).rows
-    assert [row["model"] for row in rows].count("cogvideox-2b") == 5
+    found = [(row["gpu"], row["model"]) for row in rows]
+    assert found.count((H100, "cogvideox-2b")) == 5
+    assert found.count((H200, "cogvideox-2b")) == 10
     assert next(row["kurtosis"] for row in rows if row["variant"] == "zero weights") is None
 
 

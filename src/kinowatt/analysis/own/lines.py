@@ -2,17 +2,21 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from kinowatt.facts.data import data_lines
+from kinowatt.facts.gpus import gpu
 
 Line = Mapping[str, Any]
-NAMES = ("weights", "prompts", "stack", "codecarbon", "traces")
+H100, H200 = "h100-sxm", "h200-sxm"
+BOTH = (H100, H200)
 
 
-def committed_lines(name: str) -> Sequence[Line]:
-    """All lines of one experiment, in the order in which they were taken."""
-    return data_lines(f"experiments/h100-sxm/{name}.jsonl")
+def committed_lines(name: str, gpus: Sequence[str] = (H100,)) -> Sequence[Line]:
+    """All lines of one experiment on each GPU, which they name, in the order they were taken."""
+    return [
+        {"gpu": on, **line} for on in gpus for line in data_lines(f"experiments/{on}/{name}.jsonl")
+    ]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,9 +27,11 @@ class Forward:
     driver held the clock down for the power limit.
     """
 
+    gpu: str
     model: str
     variant: str
     forwards: int
+    window_s: float
     seconds: float
     sd_s: float
     joules: float
@@ -41,9 +47,11 @@ def forwards(lines: Iterable[Line]) -> list[Forward]:
 
 def _forward(line: Line) -> Forward:
     return Forward(
+        gpu=line["gpu"],
         model=line["model"],
         variant=line["variant"],
         forwards=line["forwards"],
+        window_s=line["window_s"],
         seconds=line["forward_s"],
         sd_s=line["device_sd_s"],
         joules=line["gpu_j"] / line["forwards"],
@@ -51,6 +59,27 @@ def _forward(line: Line) -> Forward:
         clock_mhz=line["sampled"]["clock_mhz"]["mean"],
         capped=line["sampled"]["throttled"].get("power_cap", 0.0),
     )
+
+
+class Of(Protocol):
+    """Anything of one model on one kind of GPU."""
+
+    @property
+    def gpu(self) -> str: ...
+
+    @property
+    def model(self) -> str: ...
+
+
+Each = TypeVar("Each", bound=Of)
+
+
+def comparable(found: Iterable[Each]) -> list[tuple[tuple[str, str], list[Each]]]:
+    """What may be compared: of one GPU and one model, in order of these."""
+    together: dict[tuple[str, str], list[Each]] = {}
+    for each in found:
+        together.setdefault((each.gpu, each.model), []).append(each)
+    return sorted(together.items(), key=lambda item: item[0])
 
 
 def by_variant(found: Sequence[Forward]) -> dict[str, Forward]:
@@ -76,9 +105,17 @@ def not_taken(lines: Iterable[Line]) -> list[str]:
     ]
 
 
-def machines(lines: Iterable[Line]) -> int:
-    """How many GPUs the lines were taken on."""
-    return len({line["conditions"]["gpu_uuid"] for line in lines if _known(line)})
+def machines(lines: Sequence[Line]) -> str:
+    """How many GPUs of each kind the lines were taken on: `1 H100 SXM and 2 H200 SXM`."""
+    cards: dict[str, set[str]] = {}
+    for line in filter(_known, lines):
+        cards.setdefault(line["gpu"], set()).add(line["conditions"]["gpu_uuid"])
+    return " and ".join(f"{len(each)} {short(on)}" for on, each in cards.items())
+
+
+def short(name: str) -> str:
+    """A GPU's name as prose has it: `H100 SXM`."""
+    return gpu(name).label.removeprefix("NVIDIA ")
 
 
 def versions(lines: Iterable[Line]) -> str:

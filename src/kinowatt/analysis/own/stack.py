@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
@@ -80,11 +80,11 @@ class Stack:
 def stack(lines: Sequence[Line]) -> Stack:
     found = by_variant(forwards(lines))
     first, last = (found[name] for name in DEFAULTS)
-    means = {
+    means: dict[str, Any] = {
         name: fmean(getattr(each, name) for each in (first, last))
-        for name in ("seconds", "sd_s", "joules", "power_w", "clock_mhz", "capped")
+        for name in ("window_s", "seconds", "sd_s", "joules", "power_w", "clock_mhz", "capped")
     }
-    today = Forward(model=first.model, variant="today", forwards=first.forwards, **means)
+    today = replace(first, variant="today", **means)
     return Stack(found=found, today=today)
 
 

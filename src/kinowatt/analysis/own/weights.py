@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from kinowatt.analysis.own.lines import Forward, Line, change_pct, forwards
-from kinowatt.analysis.own.models import PAPER_GPU, by_model, matching
+from kinowatt.analysis.own.lines import Forward, Line, change_pct, comparable, forwards
+from kinowatt.analysis.own.models import PAPER_GPU, matching
 from kinowatt.analysis.own.rows import Group, OwnRow, as_shipped, grouped
 from kinowatt.analysis.predict import predict
 from kinowatt.analysis.tables import Table
@@ -21,8 +21,9 @@ BLOCKS = ("first", "middle", "last")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Varied:
-    """One model: forwards by variant in order, and the mean of those that are alike."""
+    """One model on one GPU: forwards by variant in order, and the mean of those that are alike."""
 
+    gpu: str
     model: str
     found: tuple[Forward, ...]
 
@@ -59,14 +60,22 @@ class Varied:
             if each.variant not in ALIKE and abs(self.slower_pct(each)) > noise_pct
         ]
 
+    def unchanged(self, noise_pct: float) -> list[str]:
+        """Variants that do not."""
+        beyond = self.changed(noise_pct)
+        return [e.variant for e in self.found if e.variant not in ALIKE and e not in beyond]
+
     def one(self, variant: str) -> Forward:
         return next(each for each in self.found if each.variant == variant)
 
 
 def varied(lines: Iterable[Line]) -> list[Varied]:
-    """By model, in the order of names."""
-    found = by_model(forwards(lines))
-    return [Varied(model=model, found=tuple(mine)) for model, mine in found]
+    """By GPU and model, most variants first."""
+    found = [
+        Varied(gpu=on, model=model, found=tuple(mine))
+        for (on, model), mine in comparable(forwards(lines))
+    ]
+    return sorted(found, key=lambda each: (each.gpu, -len(each.found)))
 
 
 def noise_pct(models: Sequence[Varied]) -> float:
@@ -76,10 +85,10 @@ def noise_pct(models: Sequence[Varied]) -> float:
 
 def variants_table(lines: Sequence[Line]) -> Table:
     """Time, power and what the middle block gave, by variant."""
-    given = {(line["model"], line["variant"]): line.get("activations", {}) for line in lines}
+    given = {_which(line): line.get("activations", {}) for line in lines}
     rows = [
-        _row(model, each, given[model.model, each.variant]["middle"])
-        for model in reversed(varied(lines))
+        _row(model, each, given[model.gpu, model.model, each.variant]["middle"])
+        for model in varied(lines)
         for each in model.found
     ]
     return Table(
@@ -88,7 +97,8 @@ def variants_table(lines: Sequence[Line]) -> Table:
         columns=tuple(rows[0]),
         rows=tuple(rows),
         notes=(
-            "Against the usual: the mean of defaults and other seeds. sd: of single forwards.",
+            "Against the usual: the mean of defaults and other seeds, of the same GPU and model. sd: of"
+            " single forwards.",
             "Middle block: spread of what it gives; kurtosis, 3 for a normal distribution; the"
             " largest over the spread. –: all are equal. All values of all blocks looked at are"
             f" finite{'' if all_finite(lines) else ' but for some'}.",
@@ -100,8 +110,13 @@ def variants_table(lines: Sequence[Line]) -> Table:
     )
 
 
+def _which(line: Line) -> tuple[str, str, str]:
+    return line["gpu"], line["model"], line["variant"]
+
+
 def _row(model: Varied, each: Forward, block: Line) -> dict[str, Any]:
     return {
+        "gpu": each.gpu,
         "model": each.model,
         "variant": each.variant,
         "forward_ms": MS_PER_S * each.seconds,

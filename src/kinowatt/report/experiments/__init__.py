@@ -5,12 +5,14 @@ from typing import Any
 
 from kinowatt.analysis.own.auxiliary import parts
 from kinowatt.analysis.own.counted import counted
-from kinowatt.analysis.own.lines import committed_lines
+from kinowatt.analysis.own.lines import BOTH, committed_lines
 from kinowatt.analysis.own.models import PAPER_GPU
+from kinowatt.analysis.own.operators import committed_bench
 from kinowatt.analysis.own.rows import OwnRow, as_shipped
 from kinowatt.analysis.own.two_gpus import committed
 from kinowatt.report.experiments.auxiliary import auxiliary
 from kinowatt.report.experiments.codecarbon import codecarbon
+from kinowatt.report.experiments.operators import operators
 from kinowatt.report.experiments.pages import Experiment
 from kinowatt.report.experiments.power import power
 from kinowatt.report.experiments.prompts import prompts
@@ -35,9 +37,10 @@ def experiments(
         power(usable, bench),
         auxiliary(videos),
         codecarbon(committed_lines("codecarbon")),
-        prompts(committed_lines("prompts")),
+        prompts(committed_lines("prompts", BOTH)),
         traces(committed_lines("traces")),
-        weights(committed_lines("weights"), rows),
+        operators(committed_lines("operators"), committed_bench()),
+        weights(committed_lines("weights", BOTH), rows),
         two_gpus(committed(), forecast),
         stack(committed_lines("stack"), rows, videos),
     ]

@@ -97,7 +97,7 @@ def _good_for(lines: Sequence[Line], found: Sequence[Tracked]) -> str:
     starts, stops = ([getattr(each, n) for each in found] for n in ("start_s", "stop_s"))
     missing = not_taken(lines)
     return good_for(
-        f"""Measured on {machines(lines)} H100 SXM ({versions(lines)}), a virtual machine without
+        f"""Measured on {machines(lines)} ({versions(lines)}), a virtual machine without
         RAPL, Wan-1.3B at 480×832×33 with 8 steps, CodeCarbon {_version(lines)}
         (`data/experiments/h100-sxm/codecarbon.jsonl`). What it found there:
         {listed([f"`{part}`" for part in first["parts"]])}.""",

@@ -167,7 +167,7 @@ def _good_for(lines: Sequence[Line], found: Stack, changed: Table) -> str:
     )
     large = change_pct(found.found["flash attention"].seconds, found.today.seconds)
     return good_for(
-        f"""Measured on {machines(lines)} H100 SXM at 700 W ({versions(lines)}), Wan-1.3B at
+        f"""Measured on {machines(lines)} at 700 W ({versions(lines)}), Wan-1.3B at
         720×1280×81, random weights, two forwards a variant after one that does not count; energy by
         NVML's counter (`data/experiments/h100-sxm/stack.jsonl`). The rows of other models are whole
         videos (`data/measurements/`), the paper's figures published (`data/paper/`).""",

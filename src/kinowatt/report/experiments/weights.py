@@ -3,10 +3,17 @@
 from collections.abc import Sequence
 from typing import Any
 
-from kinowatt.analysis.own.lines import Line, change_pct, machines, not_taken, versions
+from kinowatt.analysis.own.lines import (
+    Forward,
+    Line,
+    change_pct,
+    machines,
+    not_taken,
+    short,
+    versions,
+)
 from kinowatt.analysis.own.rows import OwnRow
 from kinowatt.analysis.own.weights import (
-    ALIKE,
     Varied,
     laboratories_table,
     noise_pct,
@@ -26,10 +33,12 @@ from kinowatt.report.experiments.pages import (
 )
 from kinowatt.report.style import INK, plotting
 
+ROUNDED = "one bit of mantissa"
+
 
 def weights(lines: Sequence[Line], rows: Sequence[OwnRow]) -> Experiment:
-    """`rows`: all of ours."""
-    models, others = varied(lines)[::-1], laboratories_table(rows)
+    """`lines`: of both GPUs; `rows`: all of ours."""
+    models, others = varied(lines), laboratories_table(rows)
     return Experiment(
         name="weights",
         text=text(lines, models, others),
@@ -62,26 +71,40 @@ def _found(models: Sequence[Varied]) -> str:
     draws = listed([f"{each.power_w:.0f} W instead of {m.usual_w:.0f}" for m, each in zeros])
     faster = listed([f"{-m.slower_pct(each):.1f}%" for m, each in zeros])
     less = listed([f"{100 - 100 * each.joules / m.usual_j:.0f}%" for m, each in zeros])
-    first, changed = models[0], {model.model: model.changed(noise) for model in models}
-    same = [e for e in first.found if e.variant not in ALIKE and e not in changed[first.model]]
+    rounded = [(m, e) for m in models for e in m.changed(noise) if e.variant == ROUNDED]
     return f"""**Found.** Zeros matter much, values far from unit scale a little. With all weights zero
 a forward draws {draws}, takes {faster} less time (nothing holds the clock down) and {less} less energy
-({listed([model.model for model in models])}): never measure with zeros. Other seeds and the same
-weights again scatter by {noise:.1f}%; within that, for {first.model}, are
-{listed([each.variant for each in same])}. Beyond it: {_beyond(models, noise)}. So
-random weights that keep activations near unit scale give the same time and power, within that
-noise."""
+({listed([_name(model) for model in models])}): never measure with zeros. Other seeds and the same
+weights again scatter by {listed([f"{model.spread_pct:.1f}%" for model in models])}; within the largest
+of these, everywhere that they were taken, are {listed(_same_everywhere(models, noise))}. Beyond it:
+{_beyond(models, noise)}. So random weights near unit scale give the same time and power, within that
+noise, if they have all their bits: {_fewer_bits(rounded)}."""
+
+
+def _name(model: Varied) -> str:
+    return f"{model.model} on the {short(model.gpu).partition(' ')[0]}"
+
+
+def _same_everywhere(models: Sequence[Varied], noise: float) -> list[str]:
+    """Variants that no model tells from the usual."""
+    beyond = {each.variant for model in models for each in model.changed(noise)}
+    found = dict.fromkeys(name for model in models for name in model.unchanged(noise))
+    return [name for name in found if name not in beyond]
 
 
 def _beyond(models: Sequence[Varied], noise: float) -> str:
-    return listed(
-        [
-            f"{each.variant} ({model.model}, {model.slower_pct(each):+.1f}%)"
-            for model in models
-            for each in model.changed(noise)
-            if each.variant != "zero weights"
-        ]
-    )
+    found: dict[str, list[str]] = {}
+    for model in models:
+        for each in model.changed(noise):
+            said = f"{model.slower_pct(each):+.1f}% {_name(model)}"
+            found.setdefault(each.variant, []).append(said)
+    del found["zero weights"]
+    return listed([f"{variant} ({', '.join(said)})" for variant, said in found.items()])
+
+
+def _fewer_bits(rounded: Sequence[tuple[Varied, Forward]]) -> str:
+    said = [f"{_name(model)} is {-model.slower_pct(each):.1f}% faster" for model, each in rounded]
+    return f"with one bit of mantissa {listed(said)}"
 
 
 def _laboratories(others: Table) -> str:
@@ -94,22 +117,30 @@ by random ones with [the software of its time](stack.md)."""
 
 
 def _good_for(lines: Sequence[Line], models: Sequence[Varied]) -> str:
-    missing = not_taken(lines)
-    few = models[-1]
+    alike = listed([f"{len(model.alike)} of {_name(model)}" for model in models])
     return good_for(
-        f"""Measured on {machines(lines)} H100 SXM at 700 W ({versions(lines)}): forwards of the
+        f"""Measured on {machines(lines)} at 700 W ({versions(lines)}): forwards of the
         denoiser at 480×832×33 (Wan) and 480×720×49 (CogVideoX) in windows of 3 s, energy by NVML's
-        counter (`data/experiments/h100-sxm/weights.jsonl`).""",
+        counter (`data/experiments/*/weights.jsonl`). Variants are compared on one GPU only.""",
         """Random weights stand for real ones in what is counted (operators, bytes, memory) and, as far
         as these variants go, in time and power at the limit. They cannot stand for the values of a
         video, nor for what depends on values: caches that skip work, sparse or quantised kernels.""",
         """Real weights have structure that none of these variants has: attention that looks at few
         tokens, layers of unlike scale. Weights at twice the scale hint at some percent.""",
         f"""Where the power limit does not bind, values cannot change the time, only the power.
-        The noise is of few windows ({len(models[0].alike)} of {models[0].model}, {len(few.alike)} of
-        {few.model}).""",
-        f"Not taken: {'; '.join(missing)}." if missing else "",
+        The noise is of few windows ({alike}).""",
+        _not_taken(lines),
     )
+
+
+def _not_taken(lines: Sequence[Line]) -> str:
+    by_gpu = {line["gpu"]: [each for each in lines if each["gpu"] == line["gpu"]] for line in lines}
+    missing = [
+        f"on the {short(on)} {', '.join(found)}"
+        for on, mine in by_gpu.items()
+        if (found := not_taken(mine))
+    ]
+    return f"Not taken: {'; '.join(missing)}." if missing else ""
 
 
 def draw(models: Sequence[Varied], others: Table) -> Any:
@@ -119,8 +150,8 @@ def draw(models: Sequence[Varied], others: Table) -> Any:
     names = [each.variant for each in models[0].found]
     for index, (model, colour) in enumerate(zip(models, SHADES, strict=False)):
         for each in model.found:
-            y = len(names) - 1 - names.index(each.variant) + 0.19 - 0.38 * index
-            look = {"color": colour, "height": 0.36}
+            y = len(names) - 1 - names.index(each.variant) + 0.27 - 0.27 * index
+            look = {"color": colour, "height": 0.25}
             axes[0].barh(y, model.slower_pct(each), **look)
             axes[1].barh(y, change_pct(each.joules, model.usual_j), **look)
     noise = noise_pct(models)
@@ -133,7 +164,7 @@ def draw(models: Sequence[Varied], others: Table) -> Any:
     axes[0].set_yticks(range(len(names)), names[::-1])
     axes[1].set_yticks(range(len(names)), [""] * len(names))
     handles = [plt.Rectangle((0, 0), 1, 1, color=colour) for colour in SHADES[: len(models)]]
-    axes[0].legend(handles, [model.model for model in models], fontsize=8, loc="lower left")
+    axes[0].legend(handles, [_name(model) for model in models], fontsize=7, loc="lower left")
     _powers(axes[2], others)
     return figure
 
