@@ -167,7 +167,8 @@ def _attention(operator: Operator) -> Sequence[str]:
     if kernel:  # a what-if asks for this one: no other stands in for it
         return (law_of_kernel(kernel),)
     if not _half(operator):
-        return ("attention.float32", "attention")
+        # No fused kernel takes float32: two products without tensor cores, and their softmax
+        return ("linear.float32", "attention")
     # Wider heads fit no fused kernel but one that keeps less of them at hand
     wide = float(operator.dims["head"]) > WIDEST_FUSED
     return ("attention.wide", "attention") if wide else ("attention",)
