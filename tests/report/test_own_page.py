@@ -29,5 +29,5 @@ def test_a_video_that_nobody_ran_has_no_number() -> None:
     rows = [row for row in own_rows() if row.row["model"] != "cogvideox-5b"]
     view = {view.name: view for view in views(own(rows).tables)}["measured_models"]
     at = view.columns.index("ours, s")
-    found = [row[at] for how, row in zip(view.sentences, view.rows) if "not measured yet" in how]
-    assert found == ["–"]
+    told = zip(view.sentences, view.rows, strict=True)
+    assert [row[at] for how, row in told if "not measured yet" in how] == ["–"]

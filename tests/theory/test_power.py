@@ -1,5 +1,7 @@
 """The clock under a power limit: against a search, and what physics asks of any answer."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -74,6 +76,18 @@ def test_a_gpu_that_waits_for_its_host_draws_less() -> None:
     waits = balance(Load(compute_s=1.0, memory_s=0.5, dynamic_j=500.0, host_s=3.0), LAW)
     assert waits.latency_s == 3.0
     assert waits.energy_j / waits.latency_s < busy.energy_j / busy.latency_s
+
+
+@pytest.mark.parametrize("host_s", [0.01, 0.7, 1.0, 1.5, 40.0])
+def test_a_host_that_waits_for_results_takes_turns_with_the_device(host_s: float) -> None:
+    ahead = Load(compute_s=0.0, memory_s=1.0, dynamic_j=300.0, host_s=host_s)
+    apart, together = balance(ahead, LAW), balance(replace(ahead, waits=True), LAW)
+    assert apart.latency_s == pytest.approx(max(1.0, host_s))
+    assert apart.latency_s <= together.latency_s <= 1.0 + host_s
+    alike = 0.5 < host_s < 1.9  # far from one another the slower of both hides the other
+    assert (together.latency_s > 1.05 * apart.latency_s) == alike
+    idle_j = (together.latency_s - apart.latency_s) * LAW.static_w
+    assert together.energy_j == pytest.approx(apart.energy_j + idle_j)
 
 
 def test_arrays_and_numbers_are_answered_alike() -> None:

@@ -57,6 +57,9 @@ WHOLE_NOISE = 0.02  # of a video of which only the whole was published
 CLOCK_NOISE = 0.015
 SOFT = 2.0  # standard deviations from which a row counts as an outlier
 STEP = 1e-6  # of a logarithm, over which a slope is taken: far above rounding, far below a curve
+SETTLED = (
+    1e-6  # share by which a round betters a fit that has settled; pace has corners to be caught in
+)
 DETERMINED = 0.8  # a factor is the rows' where they shrink its prior to this share
 
 
@@ -100,7 +103,10 @@ def fit_factors(
         return np.concatenate([held, logs / sigma], axis=-1)
 
     begin = np.log([factor.value for factor in start]) if start else np.zeros(len(GROUPS))
-    best = optimize.least_squares(off, begin, lambda logs: _slopes(off, logs, np), x_scale=0.1)
+    near = dict.fromkeys(("ftol", "xtol"), SETTLED)
+    best = optimize.least_squares(
+        off, begin, lambda logs: _slopes(off, logs, np), x_scale=0.1, **near
+    )
     if not best.success:
         raise InputError(f"the fit of {len(seen.rows)} rows did not settle: {best.message}")
     spread = np.sqrt(np.diag(np.linalg.inv(best.jac.T @ best.jac)))

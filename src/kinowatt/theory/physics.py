@@ -31,9 +31,9 @@ TINY_S = 1e-30
 GAP_S = 3.6e-6
 # Their results have sizes that only the GPU knows: the host waits for them inside a forward
 SYNCHRONISING = frozenset({"nonzero"})
-# Then the GPU waits while the host returns and launches anew, until the queue is filled again
-# (no microbench has it yet: set with the H100's rows in view, of 0.15, 0.25 and 0.35 ms)
-STALL_S = 2e-4
+# Then the GPU waits until the host has returned and its next kernel has come (no microbench has it
+# yet: set with the H100's rows in view, of 0.1, 0.15 and 0.2 ms)
+STALL_S = 1.5e-4
 # What of an operator its joules depend on, by the beginning of its law
 ENERGY_SIZE = {"attention": "head", "convolution": "cin"}
 
@@ -213,6 +213,7 @@ def _load(pieces: Iterable[Piece]) -> Load:
         memory_s=sum(piece.memory_s + piece.stalled_s for piece in each),
         dynamic_j=sum(piece.dynamic_j for piece in each),
         host_s=sum(piece.host_s for piece in each),
+        waits=any(piece.operator.op in SYNCHRONISING for piece in each),
     )
 
 

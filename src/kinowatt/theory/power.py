@@ -13,6 +13,9 @@ from kinowatt.theory.expressions import larger, smaller, where
 
 Number = Any
 TINY = 1e-12  # joules
+# Between two waits for a result come many light calls, then few heavy ones: what the light ones are
+# of the device's and of the host's seconds (set with Mochi's rows on the H100 in view, of three pairs)
+LIGHT_DEVICE, LIGHT_HOST = 0.35, 0.7
 SLOWEST = 0.25  # share of the greatest clock below which no GPU is held
 
 
@@ -63,12 +66,14 @@ class Work:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Load:
     """A stage at the greatest clock: seconds that stretch as the clock falls, seconds that do not,
-    dynamic joules, and seconds that the host needs for it in all."""
+    dynamic joules, and seconds that the host needs for it in all. `waits`: whether the host waits for
+    results inside it, so that it cannot run ahead."""
 
     compute_s: Number
     memory_s: Number
     dynamic_j: Number
     host_s: Number
+    waits: Number = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,12 +104,20 @@ def balance(load: Load, law: PowerLaw) -> Balance:
     clock = where(waits, waiting, clock)
     device_s = load.compute_s / clock + load.memory_s
     latency_s = larger(device_s, load.host_s)
+    latency_s = latency_s + load.waits * (_in_turns(device_s, load.host_s) - latency_s)
     return Balance(
         clock=clock,
         device_s=device_s,
         latency_s=latency_s,
         energy_j=load.dynamic_j * (1.0 - share + share * clock) + law.static_w * latency_s,
     )
+
+
+def _in_turns(device_s: Number, host_s: Number) -> Number:
+    """Seconds of a stage whose host waits for results inside: its light calls, then its heavy ones,
+    each at the pace of the slower."""
+    light_s = larger(LIGHT_DEVICE * device_s, LIGHT_HOST * host_s)
+    return light_s + larger((1.0 - LIGHT_DEVICE) * device_s, (1.0 - LIGHT_HOST) * host_s)
 
 
 def between(x: float, xs: Sequence[float], ys: Sequence[float]) -> float:

@@ -17,8 +17,6 @@ from kinowatt.app.validating import run
 
 # Of these the committed rows fall short; docs/how-good.md says by how much and why
 SHORT = {
-    # Mochi's forward of one frame: device and host take turns where the host waits for results
-    ("denoiser", "configuration", "worst"),
     # the host's scatter: the same code took 20 and 38 microseconds a call
     ("GPU energy, under 550 W", "configuration", "mean error"),
     # flash and memory-efficient attention over heads of 64, of which the microbench has two, not sixty
