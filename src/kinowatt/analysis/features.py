@@ -50,7 +50,8 @@ class Features:
     """One line a pass of a row: seconds and joules by group, and which row and stage it is of.
 
     `compute_s`, `memory_s`: (lines, time groups) at the greatest clock. `dynamic_j`: (lines, power
-    groups). `gap_s`, `stalled_s`, `host_s`, `waits`: (lines). `place`: index of row and stage of each line.
+    groups). `gap_s`, `stalled_s`, `host_s`, `waits`: (lines). `place`: index of row and stage of each
+    line.
     `gpu_bound`: (rows, stages), whether the GPU set the pace (`kinowatt.analysis.regime`).
     """
 
