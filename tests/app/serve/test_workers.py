@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from kinowatt.app.serve.batches import batch
 from kinowatt.app.serve.bodies import RefusedError
 from kinowatt.app.serve.settings import Settings
 from kinowatt.app.serve.workers import LARGE, Workers
+from worker_calls import die, whose
 
 pytestmark = pytest.mark.alone
 MODEL = "wan2.1-t2v-1.3b"
@@ -39,15 +39,6 @@ LONG = body(40_000)
 def workers() -> Iterator[Workers]:
     with contextlib.closing(Workers()) as found:
         yield found
-
-
-def die(_: bytes, __: int) -> int:
-    os.kill(os.getpid(), signal.SIGKILL)
-    return 0
-
-
-def whose(_: bytes, __: int) -> int:
-    return os.getpid()
 
 
 def run(workers: Workers, work: Any, content: bytes) -> Any:
