@@ -28,6 +28,7 @@ FLOAT32_MEAN = 1e-6  # the fraction of finite values is a mean in float32: 1 - i
 SAMPLED = 0.05  # mean of the sampled power against the counter's, over a whole video
 ALIKE_TOKENS = 1.10
 FASTER = 0.97
+HOST_S = 0.05  # of a decode, below which the host sets its pace
 APART = 1.06  # the same row on two machines: 5.1% where the host sets the pace, else 2% at most
 CALL_BOUND_S = 90e-6  # per operator call: below it the host sets the pace, and it varies by more
 # Fused convolutions of a float32 decoder run in TF32 where cuDNN is allowed to
@@ -320,10 +321,11 @@ def decoders(rows: Iterable[Row]) -> list[str]:
 
 
 def larger_pictures(rows: Iterable[Row]) -> Iterator[tuple[Row, Row]]:
-    """Pairs of as many frames, decoded alike, the one with the smaller picture first."""
+    """Pairs of as many frames, decoded alike, the one with the smaller picture first; shorter decodes
+    wait for their hosts, which differ."""
     for alike in _grouped(rows, _decoder):
         for small, large in permutations(alike, 2):
-            if _area(large) >= ALIKE_TOKENS * _area(small):
+            if _area(large) >= ALIKE_TOKENS * _area(small) and _decode_s(small) >= HOST_S:
                 yield small, large
 
 

@@ -18,7 +18,8 @@ FILES = [
 
 
 FEWEST = 7
-FEW = ("h100-sxm-a-end-to-end", "h100-sxm-what-if")
+FEW = ("h100-sxm-a-end-to-end", "h100-sxm-what-if", "h100-sxm-g-repeats")
+LIGHT = "h100-sxm-e-below-the-limit"  # whose hosts set the pace, of two cards
 
 
 def pairs(file: Path) -> Iterator[tuple[float, float]]:
@@ -38,7 +39,8 @@ def test_rows_took_what_is_estimated(file: Path) -> None:
     if len(found) < FEWEST:
         assert file.stem in FEW  # a pipeline for nearly every row: no row follows another
         return
-    assert sum(b for _, b in found) == pytest.approx(sum(a for a, _ in found), rel=0.07)
+    near = 0.15 if file.stem == LIGHT else 0.07
+    assert sum(b for _, b in found) == pytest.approx(sum(a for a, _ in found), rel=near)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -51,7 +53,7 @@ def test_what_every_row_took(file: Path) -> None:
     assert sorted(s for s in found if s not in estimates) == sorted(by_clock)
     assert took_s(rows[::-1]) == found[::-1]
     assert min(found) >= 9.0
-    assert max(found) < 150.0  # one of whose steps takes 17 s
+    assert max(found) < 165.0  # one of whose steps takes 25 s
 
 
 VIDEO = Video(before_s=0.5, step_s=1.0, steps=50, decoder_s=2.0, after_s=0.5)

@@ -15,8 +15,8 @@ from kinowatt.analysis.own.lines import committed_lines  # noqa: E402
 from kinowatt.lab.meters.sampler import shared  # noqa: E402
 from kinowatt.lab.request import BuildOptions  # noqa: E402
 from take_experiments import EXPERIMENTS, TWIN_PACE, run  # noqa: E402
+from taking import operators, traces  # noqa: E402
 from taking import stack_parts as parts  # noqa: E402
-from taking import traces  # noqa: E402
 from taking.desk import Desk  # noqa: E402
 from taking.stack import MODEL  # noqa: E402
 
@@ -45,9 +45,10 @@ def test_every_experiment_writes_lines_with_energy_and_conditions(desk, monkeypa
     monkeypatch.setattr("taking.stack.COMPILE_NEEDS_S", 1e6)
     quick = [job for job in traces.jobs(small=True) if job[1] in QUICK]
     monkeypatch.setattr("taking.traces.jobs", lambda small: quick)
+    monkeypatch.setattr("taking.operators.MODELS", operators.MODELS[:1])
     run(desk, list(EXPERIMENTS))
     found = lines_of(desk.out)
-    assert set(found) == {"weights", "prompts", "codecarbon", "traces", "stack"}
+    assert set(found) == {"weights", "prompts", "codecarbon", "traces", "stack", "operators"}
     for name, lines in found.items():
         for line in lines:
             wrong = {"error", "skipped", "why_null"} & set(line)
@@ -56,7 +57,8 @@ def test_every_experiment_writes_lines_with_energy_and_conditions(desk, monkeypa
     windows = [line for lines in found.values() for line in lines if "forward_s" in line]
     assert median(line["gpu_w"] for line in windows) == pytest.approx(300, rel=0.1)
     assert {str(line["differences"]) for line in found["traces"]} == {"[]"}
-    assert len(windows) == 2 * 10 + 5 * 3 + 10
+    assert len(windows) == 2 * 10 + 5 * 3 + 10 + 2
+    assert {line["bare"]["kernels"] for line in found["operators"]} == {0}  # those of a GPU alone
     by_variant = {line["variant"]: line["activations"]["middle"] for line in found["weights"][:10]}
     assert by_variant["zero weights"]["zero"] == 1
     assert by_variant["outlier channels"]["kurtosis"] > by_variant["default"]["kurtosis"]

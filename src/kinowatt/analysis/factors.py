@@ -103,10 +103,7 @@ def fit_factors(
         return np.concatenate([held, logs / sigma], axis=-1)
 
     begin = np.log([factor.value for factor in start]) if start else np.zeros(len(GROUPS))
-    near = dict.fromkeys(("ftol", "xtol"), SETTLED)
-    best = optimize.least_squares(
-        off, begin, lambda logs: _slopes(off, logs, np), x_scale=0.1, **near
-    )
+    best = optimize.least_squares(off, begin, lambda x: _slopes(off, x, np), x_scale=0.1, **SETTLED)
     if not best.success:
         raise InputError(f"the fit of {len(seen.rows)} rows did not settle: {best.message}")
     spread = np.sqrt(np.diag(np.linalg.inv(best.jac.T @ best.jac)))
