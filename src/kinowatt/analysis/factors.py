@@ -57,9 +57,8 @@ WHOLE_NOISE = 0.02  # of a video of which only the whole was published
 CLOCK_NOISE = 0.015
 SOFT = 2.0  # standard deviations from which a row counts as an outlier
 STEP = 1e-6  # of a logarithm, over which a slope is taken: far above rounding, far below a curve
-SETTLED = (
-    1e-6  # share by which a round betters a fit that has settled; pace has corners to be caught in
-)
+# Shares by which a round betters a fit that has settled: pace has corners to be caught in
+SETTLED = {"ftol": 1e-6, "xtol": 1e-6}
 DETERMINED = 0.8  # a factor is the rows' where they shrink its prior to this share
 
 
