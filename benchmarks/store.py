@@ -62,11 +62,15 @@ def measure(folder: Path) -> dict[str, float]:
         middle = str(store.count() // 2)
         found["page"] = seconds(lambda: store.measurements(wanted, after=middle), repeats=5)
         found["summary"] = seconds(store.summary, repeats=3)
-    own, readers = (
-        resource.getrusage(who).ru_maxrss / 1024
-        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    )
-    return found | {"own": own, "reader": readers}
+    readers = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    return found | {"own": own_peak_mib(), "reader": readers}
+
+
+def own_peak_mib() -> float:
+    """Most memory that this process had. `ru_maxrss` would hold what the process that started it had:
+    it is kept across `exec`."""
+    status = Path("/proc/self/status").read_text("utf-8")
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def measured(count: int, shape: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, float]:
