@@ -7,9 +7,7 @@ from pathlib import Path
 import click
 
 from kinowatt.app.reproducing import own_rows
-from kinowatt.app.validating import BENCH
-from kinowatt.facts.data import data_path
-from kinowatt.lab.microbench.result import read_microbench
+from kinowatt.app.validating import committed_bench
 from kinowatt.report.experiments import Experiment, experiments
 from kinowatt.report.style import plotting
 
@@ -19,7 +17,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 def made() -> list[Experiment]:
     """From the committed rows and microbench."""
     forecast = json.loads((DOCS / "evidence/two-gpus-forecast.json").read_text("utf-8"))
-    return experiments(own_rows(), read_microbench(str(data_path(BENCH))).to_dict(), forecast)
+    return experiments(own_rows(), committed_bench(), forecast)
 
 
 def pages(found: list[Experiment]) -> Iterator[tuple[Path, str]]:

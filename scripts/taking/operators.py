@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from kinowatt.lab.pipelines import Built, denoiser_of
+from kinowatt.units import US_PER_S
 from taking.desk import Desk, Pace, Values
 
 SECONDS = 300.0
@@ -105,12 +106,14 @@ def gaps(events: list[Values]) -> Values:
     kernels = _kernels(events)
     if not kernels:
         return {"kernels": 0}
-    between = sorted(max(0.0, b["ts"] - a["ts"] - a["dur"]) / 1e6 for a, b in pairwise(kernels))
+    between = sorted(
+        max(0.0, b["ts"] - a["ts"] - a["dur"]) / US_PER_S for a, b in pairwise(kernels)
+    )
     last = kernels[-1]
     return {
         "kernels": len(kernels),
-        "busy_s": sum(event["dur"] for event in kernels) / 1e6,
-        "span_s": (last["ts"] + last["dur"] - kernels[0]["ts"]) / 1e6,
+        "busy_s": sum(event["dur"] for event in kernels) / US_PER_S,
+        "span_s": (last["ts"] + last["dur"] - kernels[0]["ts"]) / US_PER_S,
         "between_s": {
             "sum": sum(between),
             "median": between[len(between) // 2] if between else None,
@@ -135,7 +138,7 @@ def by_call(events: list[Values]) -> list[Values]:
         about["kernels"] = [kernel["name"][:60] for kernel in kernels]
         line = found.setdefault(json.dumps(about), about | {"calls": 0, "seconds": 0.0})
         line["calls"] += 1
-        line["seconds"] += sum(kernel["dur"] for kernel in kernels) / 1e6
+        line["seconds"] += sum(kernel["dur"] for kernel in kernels) / US_PER_S
     return sorted(found.values(), key=lambda line: -line["seconds"])
 
 

@@ -50,8 +50,7 @@ class Features:
     """One line a pass of a row: seconds and joules by group, and which row and stage it is of.
 
     `compute_s`, `memory_s`: (lines, time groups) at the greatest clock. `dynamic_j`: (lines, power
-    groups). `gap_s`, `stalled_s`, `host_s`, `waits`: (lines). `place`: index of row and stage of each
-    line.
+    groups). `gap_s`, `stalled_s`, `host_s`: (lines). `place`: index of row and stage of each line.
     `gpu_bound`: (rows, stages), whether the GPU set the pace (`kinowatt.analysis.regime`).
     """
 
@@ -62,7 +61,6 @@ class Features:
     gap_s: Any
     stalled_s: Any
     host_s: Any
-    waits: Any
     place: Any
     gpu_bound: Any
 
@@ -99,7 +97,7 @@ class Features:
             memory_s=(self.memory_s @ time).T + gaps_s,
             dynamic_j=(self.dynamic_j @ power).T,
             host_s=np.multiply.outer(factors.get("host", 1.0), self.host_s),
-            waits=self.waits,
+            waits=self.stalled_s > 0,
         )
         return balance(load, physics.power)
 
@@ -118,7 +116,6 @@ class Features:
             gap_s=self.gap_s[lines],
             stalled_s=self.stalled_s[lines],
             host_s=self.host_s[lines],
-            waits=self.waits[lines],
             place=place,
             gpu_bound=self.gpu_bound[list(keep)],
         )
@@ -141,12 +138,11 @@ def features(rows: Sequence[Row], physics: Physics) -> Features:
             line["dynamic_j"][POWER_GROUPS.index(power_group_of(operator.kind))] += piece.dynamic_j
             line["gap_s"] += operator.calls * physics.gap_s
             line["stalled_s"] += piece.stalled_s
-            line["waits"] |= operator.op in SYNCHRONISING
             line["host_s"] += piece.host_s
             line["calls"] += operator.calls
     columns = {
         name: np.array([line[name] for line in lines.values()])
-        for name in _empty(0, STAGES[0]).keys() - {"calls"}
+        for name in ("compute_s", "memory_s", "dynamic_j", "gap_s", "stalled_s", "host_s", "place")
     }
     calls = np.zeros((len(rows), len(STAGES)))
     for line in lines.values():
@@ -187,7 +183,6 @@ def _empty(index: int, stage: str) -> dict[str, Any]:
         "gap_s": 0.0,
         "stalled_s": 0.0,
         "host_s": 0.0,
-        "waits": False,
         "calls": 0.0,
         "place": index * len(STAGES) + STAGES.index(stage),
     }

@@ -7,9 +7,7 @@ from kinowatt.analysis.bench_physics import physics_of_bench
 from kinowatt.analysis.design.proposal import Bill
 from kinowatt.analysis.design.replay import Pool, pool
 from kinowatt.analysis.learning import like_bench
-from kinowatt.app.validating import BENCH, current_files
-from kinowatt.facts.data import data_path
-from kinowatt.lab.microbench.result import read_microbench
+from kinowatt.app.validating import committed_bench, current_files
 from kinowatt.lab.rows import load_measurements
 from kinowatt.lab.spent import estimated_s, took_s, video_of_stages
 from kinowatt.lab.worker import canonical
@@ -23,7 +21,7 @@ def committed_pool(start_s: float) -> Pool:
         found = [row.to_dict() for row in load_measurements(str(file))]
         rows += found
         seconds += took_s(found)
-    bench = read_microbench(str(data_path(BENCH))).to_dict()
+    bench = committed_bench()
     taken, _ = like_bench(bench, rows)
     mine = [rows[index] for index in taken]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.text import Text
 
+from kinowatt.analysis.bench_physics import COMMITTED
 from kinowatt.analysis.own.rows import OLD_RULE
 from kinowatt.analysis.tables import Table, cell
 from kinowatt.analysis.validation.compose import Validation, validate
@@ -16,7 +17,6 @@ from kinowatt.lab.microbench.result import read_microbench
 from kinowatt.lab.rows import load_measurements, row_files
 from kinowatt.rows import committed_files
 
-BENCH = "microbench/h100-sxm-sixth.json"
 OTHERS = ("microbench/h200-sxm-third.json",)
 # In the terminal: columns that fit; all of them are in the page and in --json
 SHORT = {
@@ -30,6 +30,11 @@ SHORT = {
     "what_if": ("gpu", "model", "change", "error_pct", "energy_error_pct"),
     "worst": ("quantity", "model", "setting", "paced_by", "error_pct"),
 }
+
+
+def committed_bench() -> dict[str, Any]:
+    """The microbench that the H100's profile rests on."""
+    return read_microbench(str(data_path(COMMITTED))).to_dict()
 
 
 def current_files() -> list[Path]:
@@ -52,7 +57,7 @@ def run(bench: str | None, rows: Sequence[str], out: str | None) -> Validation:
     """Judges the committed data, or the user's; writes page, figures and tables where asked."""
     if bool(bench) != bool(rows):
         raise InputError("give both --microbench and --rows, or neither for the committed data")
-    first, *others = [bench] if bench else [data_path(name) for name in (BENCH, *OTHERS)]
+    first, *others = [bench] if bench else [data_path(name) for name in (COMMITTED, *OTHERS)]
     benches = [read_microbench(str(path)).to_dict() for path in (first, *others)]
     found = validate(benches[0], measured(rows), benches[1:])
     if out is not None:

@@ -104,7 +104,8 @@ def balance(load: Load, law: PowerLaw) -> Balance:
     clock = where(waits, waiting, clock)
     device_s = load.compute_s / clock + load.memory_s
     latency_s = larger(device_s, load.host_s)
-    latency_s = latency_s + load.waits * (_in_turns(device_s, load.host_s) - latency_s)
+    if load.waits is not False:
+        latency_s = where(load.waits, _in_turns(device_s, load.host_s), latency_s)
     return Balance(
         clock=clock,
         device_s=device_s,

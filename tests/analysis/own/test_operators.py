@@ -5,11 +5,11 @@ import pytest
 from kinowatt.analysis.own.lines import committed_lines
 from kinowatt.analysis.own.operators import (
     attentions,
-    committed_bench,
     forwards_table,
     groups_table,
     profiled,
 )
+from kinowatt.app.validating import committed_bench
 
 
 @pytest.fixture(scope="module")

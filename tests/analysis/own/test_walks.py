@@ -4,8 +4,8 @@ import pytest
 
 from kinowatt.analysis.own.calls import Call, Operand
 from kinowatt.analysis.own.lines import committed_lines
-from kinowatt.analysis.own.operators import committed_bench
 from kinowatt.analysis.own.walks import large_calls, moved, planes, walk_of, walked, walks_table
+from kinowatt.app.validating import committed_bench
 
 
 @pytest.fixture(scope="module")

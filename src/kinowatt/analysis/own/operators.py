@@ -1,6 +1,5 @@
 """Where the time of a forward goes: kernels by kind of operator, beside a microbench's laws."""
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,23 +11,14 @@ from kinowatt.analysis.own.calls import GROUPS, Call, calls_of, group_of
 from kinowatt.analysis.own.lines import Forward, Line, change_pct, forwards
 from kinowatt.analysis.predict import scenario
 from kinowatt.analysis.tables import Table
-from kinowatt.facts.data import data_path
 from kinowatt.facts.operator_tables import operator_table
 from kinowatt.theory.operators import Operator
 from kinowatt.theory.physics import PhysicalClock
 from kinowatt.theory.predict import estimate
-from kinowatt.units import MS_PER_S
+from kinowatt.units import MS_PER_S, US_PER_S
 
-BENCH = "microbench/h100-sxm-sixth.json"
-US_PER_S = 1e6
 DENOISER = "denoiser"
 LITTLE = 0.005  # of a call, below which a kind has no row
-
-
-def committed_bench() -> dict[str, Any]:
-    """The microbench whose laws are held against the forwards: of the same kind of GPU."""
-    found: dict[str, Any] = json.loads(data_path(BENCH).read_text("utf-8"))
-    return found
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

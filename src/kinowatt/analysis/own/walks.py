@@ -44,12 +44,12 @@ class Walked:
     @property
     def bandwidth(self) -> float:
         """Bytes per second, over all calls."""
-        return sum(moved(call) * call.calls for call in self.calls) / self.seconds
+        return bandwidth(self.calls)
 
     @property
     def range(self) -> tuple[float, float]:
         """Slowest and fastest of calls alike."""
-        each = [bandwidth(call) for call in self.calls]
+        each = [bandwidth([call]) for call in self.calls]
         return min(each), max(each)
 
 
@@ -131,9 +131,9 @@ def moved(call: Call) -> int:
     return read + _elements(call) * _widths(call)[0]
 
 
-def bandwidth(call: Call) -> float:
-    """Bytes per second."""
-    return moved(call) * call.calls / call.seconds
+def bandwidth(calls: Sequence[Call]) -> float:
+    """Bytes per second, over all of them."""
+    return sum(moved(call) * call.calls for call in calls) / sum(call.seconds for call in calls)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -161,7 +161,7 @@ def planes(calls: Iterable[Call]) -> list[Plane]:
             fewest=min(map(_elements, alike)),
             most=max(map(_elements, alike)),
             seconds=sum(c.seconds for c in alike),
-            bandwidth=sum(moved(c) * c.calls for c in alike) / sum(c.seconds for c in alike),
+            bandwidth=bandwidth(alike),
         )
         for (height, width), alike in sorted(by_size.items(), reverse=True)
     ]

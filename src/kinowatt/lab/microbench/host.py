@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from statistics import median
 from typing import Any
 
 import torch
 from torch.nn import functional
 
+from kinowatt.lab.microbench.timing import queued_s
 from kinowatt.lab.timeline import Timeline
 
 CALLS = 500
@@ -76,27 +78,22 @@ def unlike_calls(device: torch.device, line: Timeline, rounds: int = ROUNDS) -> 
         lambda: functional.gelu(x, approximate="tanh"),
         lambda: x + x,
     )
-    alone_s = sum(_queued_s([call], line, rounds) for call in chain)
+    alone_s = sum(_round_s([call], line, rounds) for call in chain)
     return {
         "calls": len(chain),
         "alone_s": alone_s,
-        "together_s": _queued_s(chain, line, rounds),
+        "together_s": _round_s(chain, line, rounds),
     }
 
 
-def _queued_s(chain: Sequence[Callable[[], object]], line: Timeline, rounds: int) -> float:
+def _round_s(chain: Sequence[Callable[[], object]], line: Timeline, rounds: int) -> float:
     """Seconds of the device for one round of calls, of many that are queued: the median of some."""
-    found = []
-    for _ in range(BATCHES):
-        line.wait()
-        first = line.mark()
-        for _ in range(rounds):
-            for call in chain:
-                call()
-        last = line.mark()
-        line.wait()
-        found.append(line.seconds(first, last) / rounds)
-    return sorted(found)[BATCHES // 2]
+
+    def once() -> None:
+        for call in chain:
+            call()
+
+    return median(queued_s(once, rounds, line) for _ in range(BATCHES)) / rounds
 
 
 def copies(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -109,41 +110,25 @@ def _memory(point: Point, device: torch.device) -> Call:
     return (lambda: x + y) if point.op == "add" else (lambda: x * y)
 
 
-def _mul_row(rows: torch.Tensor) -> Call:
-    row = torch.ones_like(rows[0])
-    return lambda: rows * row
+def _ones(rows: torch.Tensor, dtype: torch.dtype | None = None) -> torch.Tensor:
+    """One row, which every row of an operand meets."""
+    return torch.ones_like(rows[0], dtype=dtype)
 
 
-def _add_row(rows: torch.Tensor) -> Call:
-    row = torch.ones_like(rows[0])
-    return lambda: rows + row
-
-
-def _mul_mixed(rows: torch.Tensor) -> Call:
-    row = torch.ones_like(rows[0], dtype=torch.float32)
-    return lambda: rows * row
-
-
-def _mul_every_second(rows: torch.Tensor) -> Call:
-    row = torch.ones_like(rows[0], dtype=torch.float32)
-    first = torch.stack([rows, rows], dim=-1)[..., 0]
-    return lambda: first * row
-
-
-def _copy_every_second(rows: torch.Tensor) -> Call:
-    pairs = torch.empty(*rows.shape, 2, device=rows.device, dtype=torch.bfloat16)
-    second = pairs[..., 1]
-    return lambda: second.copy_(rows)
+def _every_second(rows: torch.Tensor) -> torch.Tensor:
+    return torch.stack([rows, rows], dim=-1)[..., 0]
 
 
 # Element-wise work that no vector load serves: an operand is repeated, of another dtype, or every
 # second element of something, as in modulated norms and rotary embeddings
 WALKING: dict[str, Callable[[torch.Tensor], Call]] = {
-    "mul_row": _mul_row,
-    "add_row": _add_row,
-    "mul_mixed": _mul_mixed,
-    "mul_every_second": _mul_every_second,
-    "copy_every_second": _copy_every_second,
+    "mul_row": lambda rows: partial(torch.mul, rows, _ones(rows)),
+    "add_row": lambda rows: partial(torch.add, rows, _ones(rows)),
+    "mul_mixed": lambda rows: partial(torch.mul, rows, _ones(rows, torch.float32)),
+    "mul_every_second": lambda rows: partial(
+        torch.mul, _every_second(rows), _ones(rows, torch.float32)
+    ),
+    "copy_every_second": lambda rows: partial(_every_second(rows.bfloat16()).copy_, rows),
 }
 
 

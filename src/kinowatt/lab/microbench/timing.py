@@ -51,7 +51,7 @@ def burst(call: Call, line: Timeline) -> dict[str, Any]:
     if graphed:
         guess_s = once_s(unit, line)
     times = max(1, min(MOST_CALLS, math.ceil(BURST_S / max(guess_s, 1e-6))))
-    seconds = [_one_burst(unit, times, line) / (times * per_unit) for _ in range(REPEATS)]
+    seconds = [queued_s(unit, times, line) / (times * per_unit) for _ in range(REPEATS)]
     return {
         "seconds_per_call": statistics.median(seconds),
         "min_s": min(seconds),
@@ -62,7 +62,7 @@ def burst(call: Call, line: Timeline) -> dict[str, Any]:
     }
 
 
-def _one_burst(unit: Call, times: int, line: Timeline) -> float:
+def queued_s(unit: Call, times: int, line: Timeline) -> float:
     """Device seconds of some calls."""
     line.wait()
     first = line.mark()

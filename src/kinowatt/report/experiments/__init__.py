@@ -7,7 +7,6 @@ from kinowatt.analysis.own.auxiliary import parts
 from kinowatt.analysis.own.counted import counted
 from kinowatt.analysis.own.lines import BOTH, committed_lines
 from kinowatt.analysis.own.models import PAPER_GPU
-from kinowatt.analysis.own.operators import committed_bench
 from kinowatt.analysis.own.rows import OwnRow, as_shipped
 from kinowatt.analysis.own.two_gpus import committed
 from kinowatt.report.experiments.auxiliary import auxiliary
@@ -39,7 +38,7 @@ def experiments(
         codecarbon(committed_lines("codecarbon")),
         prompts(committed_lines("prompts", BOTH)),
         traces(committed_lines("traces")),
-        operators(committed_lines("operators"), committed_bench()),
+        operators(committed_lines("operators"), bench),
         weights(committed_lines("weights", BOTH), rows),
         two_gpus(committed(), forecast),
         stack(committed_lines("stack"), rows, videos),

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from kinowatt.analysis.bench_physics import COMMITTED
 from kinowatt.analysis.own.calls import GROUPS
 from kinowatt.analysis.own.lines import Line, machines, not_taken, versions
 from kinowatt.analysis.own.operators import (
-    BENCH,
     DENOISER,
     Attention,
     Profiled,
@@ -217,7 +217,7 @@ def _good_for(lines: Sequence[Line]) -> str:
     return good_for(
         f"""Measured on {machines(lines)} ({versions(lines)}), random weights, one size a model,
         windows of two calls, one profiled call without and one with the operators that queued its
-        kernels (`data/experiments/h100-sxm/operators.jsonl`). Laws: of `data/{BENCH}`, another
+        kernels (`data/experiments/h100-sxm/operators.jsonl`). Laws: of `data/{COMMITTED}`, another
         H100.""",
         """The profiled call comes after a pause: its clock may be another than that of the window,
         at whose mean the laws stand. At the power limit a few percent are of that.""",
