@@ -12,13 +12,20 @@ SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Table:
-    """A table of a paper or report; a column name ends in its unit."""
+    """A table of a paper or report; a column name ends in its unit.
+
+    `columns`: those of the first row, unless given.
+    """
 
     name: str
     title: str
-    columns: tuple[str, ...]
     rows: tuple[Mapping[str, Any], ...]
+    columns: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.columns:
+            object.__setattr__(self, "columns", tuple(self.rows[0]))
 
     def to_json(self) -> str:
         """A list of rows, numbers unrounded."""

@@ -129,7 +129,6 @@ def models_table(nearest: Sequence[Parts]) -> Table:
     return Table(
         name="auxiliary_models",
         title="Seven models near their cards' settings",
-        columns=tuple(rows[0]),
         rows=tuple(rows),
         notes=(
             "Time: of the pipeline call. Host: all that is none of the three stages (scheduler,"
@@ -175,7 +174,6 @@ def range_table(videos: Sequence[Parts]) -> Table:
     return Table(
         name="auxiliary_range",
         title="The share of time that is not the denoiser's, least and most",
-        columns=tuple(rows[0]),
         rows=tuple(rows),
     )
 
@@ -250,7 +248,6 @@ def steps_table(found: Sequence[StepsLadder]) -> Table:
     return Table(
         name="auxiliary_steps",
         title="The same share against steps, whole videos",
-        columns=tuple(rows[0]),
         rows=tuple(rows),
         notes=("The last column is computed from the two columns of seconds.",),
     )
@@ -263,7 +260,6 @@ def powers_table(videos: Sequence[Parts]) -> Table:
     return Table(
         name="auxiliary_powers",
         title="Mean power of the parts",
-        columns=tuple(rows[0]),
         rows=tuple(rows),
         notes=("Means over rows whose denoiser and decoder were metered in windows of their own.",),
     )

@@ -31,7 +31,6 @@ def changed_table(rows: Sequence[OwnRow]) -> Table:
     return Table(
         name="changed_rows",
         title="The same changes in other models: whole videos as `kinowatt measure` took them",
-        columns=tuple(found[0]),
         rows=tuple(found),
         notes=(
             "Seconds of one forward, by protocol `sampled`, at the settings given. As shipped: mean"

@@ -76,7 +76,6 @@ def trackers_table(found: Sequence[Tracked]) -> Table:
     return Table(
         name="codecarbon_trackers",
         title="Each tracker beside the counter",
-        columns=tuple(rows[0]),
         rows=tuple(rows),
         notes=(
             "Window: from the end of the tracker's start to the beginning of its stop. Together: four"
@@ -154,7 +153,6 @@ def watts_table(found: Sequence[Tracked]) -> Table:
     return Table(
         name="codecarbon_watts",
         title="What the figures of CPU and memory are",
-        columns=tuple(rows[0]),
         rows=tuple(rows),
         notes=(
             "Ours: means over trackers, of one small video. Paper: its published energies over its"

@@ -36,7 +36,6 @@ def cost_table(rows: Sequence[OwnRow], others: Others = NO_OTHERS) -> Table:
     return Table(
         name="measured_cost",
         title="What it cost: our measuring, and the paper's",
-        columns=tuple(found[0]),
         rows=tuple(found),
         notes=(
             "Ours, GPU-minutes: from the end of one row to the end of the next where one process"

@@ -88,7 +88,6 @@ def sustained_table(bench: Bench) -> Table:
     return Table(
         name="sustained_loads",
         title="One operator without pauses, by the microbench",
-        columns=tuple(rows[0]),
         rows=tuple(rows),
         notes=(
             "Each for about 1.5 s after a burst: the chip is not yet as warm as in a long video.",

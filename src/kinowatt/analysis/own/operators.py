@@ -192,7 +192,6 @@ def groups_table(found: Sequence[Profiled]) -> Table:
     return Table(
         name="operators_groups",
         title="Kernels by kind of operator, measured and by the laws",
-        columns=tuple(rows[0]),
         rows=tuple(rows),
         notes=(
             "Measured: seconds of kernels in one profiled call. Laws: of the microbench of another"
@@ -238,7 +237,6 @@ def forwards_table(found: Sequence[Profiled]) -> Table:
     return Table(
         name="operators_forwards",
         title="Whole calls",
-        columns=tuple(rows[0]),
         rows=tuple(rows),
         notes=(
             "Window: two calls without the profiler, mean on the device. Kernels: sum of one call"

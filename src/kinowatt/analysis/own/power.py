@@ -80,7 +80,6 @@ def bands_table(videos: Sequence[Drawn]) -> Table:
     return Table(
         name="power_bands",
         title="Limit times seconds over measured energy, by measured mean power",
-        columns=tuple(rows[0]),
         rows=(*rows, _band("all", videos)),
         notes=(
             "Error: positive where the formula gives too much. Clock and share at the limit: of"
@@ -112,7 +111,6 @@ def sizes_table(videos: Sequence[Drawn]) -> Table:
     return Table(
         name="power_sizes",
         title="The same by model and by the size of one forward of the denoiser",
-        columns=tuple(rows[0]),
         rows=tuple(rows),
         notes=(
             "Mean errors. A forward's FLOPs are counted from its operators; guidance that runs as a"

@@ -106,7 +106,6 @@ def lengths_table(found: Sequence[Lengths]) -> Table:
     return Table(
         name="prompts_lengths",
         title="One forward by the prompt's length",
-        columns=tuple(rows[0]),
         rows=tuple(rows),
         notes=(
             "Against the shortest prompt of the same GPU and model whose window lasts"
@@ -158,7 +157,6 @@ def papers_table() -> Table:
     return Table(
         name="prompts_paper",
         title="The paper's own prompts",
-        columns=tuple(rows[0]),
         rows=tuple(rows),
         notes=(
             "Published: whole videos, mean of five runs a prompt; sd between prompts, of differing"

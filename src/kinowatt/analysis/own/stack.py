@@ -100,7 +100,6 @@ def parts_table(found: Stack) -> Table:
     return Table(
         name="stack_parts",
         title="One forward with parts of other versions",
-        columns=tuple(rows[0]),
         rows=tuple(rows),
         notes=(
             *(f"{name[0].upper()}{name[1:]}: {what}." for name, what in PARTS.items()),
@@ -141,7 +140,6 @@ def kernels_table(lines: Sequence[Line]) -> Table:
     return Table(
         name="stack_kernels",
         title="Where one forward's time goes, by kind of kernel",
-        columns=tuple(rows[0]),
         rows=(*rows, _kernel("all", *both)),
         notes=(
             "One forward each under torch's profiler, by name the sixteen longest kernels; the"
@@ -273,7 +271,6 @@ def wholes_table(videos: Sequence[Whole]) -> Table:
     return Table(
         name="stack_videos",
         title="The paper's video: 720×1280×81, 50 steps, guidance",
-        columns=tuple(rows[0]),
         rows=tuple(rows),
         notes=(
             "Explained: of the difference in time between this published figure and today, what the"
@@ -311,7 +308,6 @@ def decoders_table(lines: Sequence[Line]) -> Table:
     return Table(
         name="stack_decoders",
         title="The decoder of the same video",
-        columns=tuple(rows[0]),
         rows=tuple(rows),
         notes=("One decode each, today's decoder: how that of 2025 decoded was not tried.",),
     )

@@ -229,7 +229,6 @@ def sweeps_table(series: Sequence[OwnSeries]) -> Table:
     return Table(
         name="measured_sweeps",
         title="The sweeps of WAN2.1-T2V-1.3B, measured by us in 2026, beside the paper's",
-        columns=tuple(rows[0]),
         rows=tuple(rows),
         notes=(
             "p: exponent against the tokens that ran, R2 of logarithms. b: seconds or Wh per step,"

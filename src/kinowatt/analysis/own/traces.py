@@ -94,7 +94,6 @@ def components_table(found: Sequence[Traced]) -> Table:
     return Table(
         name="traces_components",
         title="Every component at its model's default size",
-        columns=tuple(rows[0]),
         rows=tuple(rows),
         notes=(
             "Live: traced on the measuring machine's versions, without weights. Percentages: live"
@@ -125,4 +124,4 @@ def versions_table(lines: Sequence[Line]) -> Table:
         }
         for name in LIBRARIES
     ]
-    return Table(name="traces_versions", title="Versions", columns=tuple(rows[0]), rows=tuple(rows))
+    return Table(name="traces_versions", title="Versions", rows=tuple(rows))

@@ -223,7 +223,6 @@ def spells_table(taken: Taken) -> Table:
     return Table(
         name="two_gpus_spells",
         title="Rows paced by the host: quick steps and slow ones",
-        columns=tuple(found[0]),
         rows=tuple(found),
         notes=(
             f"Slow: a step of more than {SLOW_STEP_S:g} s. GPU A measured alone too.",
@@ -253,7 +252,6 @@ def finish_table(taken: Taken, forecast: Mapping[str, Any]) -> Table:
     return Table(
         name="two_gpus_forecast",
         title="The forecast, committed before the run",
-        columns=tuple(rows[0]),
         rows=tuple(rows),
         notes=("Predicted for an H100, as which GPU would be lent was not known; run on H200.",),
     )

@@ -189,7 +189,6 @@ def walks_table(found: Sequence[Walked]) -> Table:
     return Table(
         name="operators_walks",
         title="Bandwidth of element-wise kernels by how they walk operands",
-        columns=tuple(rows[0]),
         rows=tuple(rows),
         notes=(
             f"Calls that move at least {BEYOND_CACHE / 1e6:.0f} MB, so that no cache holds them. Bytes"

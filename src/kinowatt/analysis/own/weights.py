@@ -94,7 +94,6 @@ def variants_table(lines: Sequence[Line]) -> Table:
     return Table(
         name="weights_variants",
         title="One forward by what its weights are",
-        columns=tuple(rows[0]),
         rows=tuple(rows),
         notes=(
             "Against the usual: the mean of defaults and other seeds, of the same GPU and model. sd: of"
@@ -150,7 +149,6 @@ def laboratories_table(rows: Sequence[OwnRow]) -> Table:
     return Table(
         name="weights_laboratories",
         title="Another laboratory's figures on real weights",
-        columns=tuple(found[0]),
         rows=tuple(found),
         notes=(
             "Real weights: published, ML.ENERGY leaderboard data, 2026-02, H100, its own software and"

@@ -40,7 +40,6 @@ def table1() -> Table:
     return Table(
         name="table1",
         title="Table 1. FLOPs of one video by operator, WAN2.1-T2V-1.3B, 720x1280, 81 frames, 50 steps",
-        columns=tuple(rows[0]),
         rows=tuple(rows),
         notes=(
             "Published: formulas of Table 1 with the constants of Tables 5 and 6. Recomputed: with "
@@ -84,7 +83,6 @@ def table5() -> Table:
     return Table(
         name="table5",
         title="Table 5. Constants: printed, in the paper's scripts, and of the checkpoint",
-        columns=tuple(rows[0]),
         rows=rows,
         notes=(
             "32 layers of 2048 are defaults of a constructor, not this checkpoint's. The peak is "
@@ -257,7 +255,6 @@ def table7() -> Table:
     return Table(
         name="table7",
         title="Table 7. Compute-bound thresholds in tokens, BF16",
-        columns=tuple(rows[0]),
         rows=tuple(rows),
         notes=(
             "Published MLP: s·beta. Recomputed: the paper's own MLP intensity solved for beta. "
