@@ -81,6 +81,22 @@ def test_a_law_is_found_again_at_any_clock() -> None:
         assert seconds == pytest.approx(found["burst"]["seconds_per_call"], rel=0.03)
 
 
+def images(side: int, seconds: float) -> dict[str, Any]:
+    params = {"elements": 2**20, "channels": 128, "side": side}
+    return point("memory", "images", params, 0, 2**22, seconds, 1.0)
+
+
+def test_the_plane_that_spills_out_of_the_cache_is_found_again() -> None:
+    bandwidth, spill = 5e11, 6e5
+    made = [
+        images(side, 2e-6 + 2**22 / bandwidth * (1 + (side**2 / spill) ** 2))
+        for side in (96, 192, 256, 384, 512, 768, 1024)
+    ]
+    law = fit_laws([*others(), linear(4096, 1536, 1536, 1.0), *made], full)["copy.images"]
+    assert law.bandwidth_bytes_per_s == pytest.approx(bandwidth, rel=0.05)
+    assert law.spills["plane"] == pytest.approx(spill, rel=0.05)
+
+
 def test_what_a_profile_cannot_do_without_is_named() -> None:
     with pytest.raises(InputError, match="no points for linear, convolution: take it again"):
         fit_laws([p for p in others() if p["family"] in ("attention", "memory")], full)

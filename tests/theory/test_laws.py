@@ -53,6 +53,12 @@ def test_work_that_only_moves_memory_loses_bandwidth_where_it_is_small() -> None
     assert law.parts({"width": 64.0}, 0.0, 1e9) == (0.0, pytest.approx(2.0))
 
 
+def test_what_spills_out_of_a_cache_takes_many_times_as_long() -> None:
+    law = Law(rate_flops=None, bandwidth_bytes_per_s=1e9, start_s=0.0, spills={"plane": 100.0})
+    planes = np.array([1.0, 100.0, 300.0])
+    assert law.parts({"plane": planes}, 0.0, 1e9)[1] == pytest.approx([1.0, 2.0, 10.0], rel=1e-3)
+
+
 def test_an_anchor_counts_at_its_shape_and_not_far_from_it() -> None:
     assert LAW.excess({"k": 1024.0, "n": 1024.0}) == pytest.approx(log(1.2), rel=0.01)
     assert LAW.excess({"k": 1024.0, "n": 16.0}) == pytest.approx(0.0, abs=1e-6)
@@ -143,6 +149,8 @@ def test_sizes_have_the_names_of_laws() -> None:
     assert sizes_of(operator()) == {"k": 128, "n": 256, "tiles": 64 * 256}
     norm = operator(kind="norm", op="rms_norm", dims={"row": 64}, bytes=2 * 2 * 2 * 64 * 500)
     assert sizes_of(norm) == {"width": 64, "rows": 500}
+    image = operator(kind="copy", op="clone", dims={"row": 1, "plane": 64}, bytes=2 * 2 * 2 * 640)
+    assert sizes_of(image) == {"width": 1, "rows": 640, "plane": 64}
     attention = operator(
         kind="attention", dims={"batch": 2, "heads": 12, "q": 100, "kv": 77, "head": 128}
     )

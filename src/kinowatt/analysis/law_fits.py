@@ -38,6 +38,7 @@ class Spec:
     dtypes: tuple[str, ...] = ()
     halves: tuple[str, ...] = ()
     axes: tuple[str, ...] = ()
+    spills: tuple[str, ...] = ()
     heads: tuple[int, int] | None = None
     ragged: bool = False
     backend: str | None = None
@@ -57,6 +58,7 @@ class Spec:
 
 
 _WIDE = ("width", "rows")
+_REPEATED = ("mul_row", "add_row", "add_row_")
 SPECS: Mapping[str, Spec] = {
     "linear": Spec(family="linear", dtypes=HALF, halves=("k", "tiles"), axes=("k", "n")),
     "linear.float32": Spec(
@@ -85,6 +87,7 @@ SPECS: Mapping[str, Spec] = {
     "attention.wide": Spec(
         family="attention", dtypes=HALF, halves=("q", "rows"), heads=(WIDEST_FUSED + 1, 4096)
     ),
+    "attention.float32": Spec(family="attention", dtypes=("float32",), halves=("q",)),
     "convolution": Spec(
         family="convolution",
         dtypes=HALF,
@@ -107,10 +110,8 @@ SPECS: Mapping[str, Spec] = {
     # A group is one block of threads: few groups leave the GPU idle, however long they are
     "norm.group_norm": Spec(family="norm", ops=("group_norm",), halves=("rows",)),
     "pointwise": Spec(family="memory", ops=("add", "mul", "gelu", "silu")),
-    "pointwise.uneven": Spec(family="memory", ops=("mul_row", "add_row"), dtypes=HALF),
-    "pointwise.uneven.float32": Spec(
-        family="memory", ops=("mul_row", "add_row"), dtypes=("float32",)
-    ),
+    "pointwise.uneven": Spec(family="memory", ops=_REPEATED, dtypes=HALF),
+    "pointwise.uneven.float32": Spec(family="memory", ops=_REPEATED, dtypes=("float32",)),
     "pointwise.mixed": Spec(family="memory", ops=("mul_mixed",)),
     "pointwise.rows": Spec(family="memory", ops=("mul_every_second",)),
     "copy": Spec(family="memory", ops=("cat", "clone")),
@@ -119,6 +120,8 @@ SPECS: Mapping[str, Spec] = {
     "copy.rows": Spec(family="memory", ops=("heads", "narrow_heads", "copy_every_second")),
     "copy.pairs": Spec(family="memory", ops=("pairs",)),
     "copy.transposed": Spec(family="memory", ops=("transpose",), dtypes=HALF),
+    # The larger a plane, the less of what is fetched is still there when its neighbours are wanted
+    "copy.images": Spec(family="memory", ops=("images",), spills=("plane",)),
     "pad": Spec(family="memory", ops=("constant_pad",)),
     "pad.replication": Spec(family="memory", ops=("replication_pad",)),
     "pad.replication3d": Spec(family="memory", ops=("replication_pad_3d",)),
@@ -197,7 +200,7 @@ _SIZES: Mapping[str, Callable[[Mapping[str, int]], dict[str, float]]] = {
         "kernel": p["kt"] * p["kh"] * p["kw"],
         "outputs": p["batch"] * p["t"] * p["h"] * p["w"] * p["cout"],
     },
-    "memory": lambda p: {"width": 1, "rows": p["elements"]},
+    "memory": lambda p: {"width": 1, "rows": p["elements"], "plane": p.get("side", 1) ** 2},
     "norm": lambda p: {"width": p["width"], "rows": p["rows"]},
 }
 
@@ -265,15 +268,17 @@ def _fit_shared(
 def _first_guess(
     spec: Spec, samples: Sequence[Sample], best: float, like: Law | None = None
 ) -> Any:
-    """Logarithms of rate or bandwidth first, then start, halves, and 1 + ragged."""
+    """Logarithms of rate or bandwidth first, then start, halves, spills, and 1 + ragged."""
     import numpy as np
 
     moved = max(s.bytes / s.seconds for s in samples)
     known = like.halves if like else {}
-    sizes = [
-        known.get(name) or geometric_mean(s.sizes[name] for s in samples) / SMALL
-        for name in spec.halves
-    ]
+    usual = {
+        name: geometric_mean(s.sizes[name] for s in samples)
+        for name in (*spec.halves, *spec.spills)
+    }
+    sizes = [known.get(name) or usual[name] / SMALL for name in spec.halves]
+    sizes += [usual[name] * SMALL for name in spec.spills]
     first = [best, 2.5e12] if best else [min(moved, 3e12)]
     return np.log([*first, 2e-6, *sizes, *([1.0] if spec.ragged else [])])
 
@@ -281,11 +286,13 @@ def _first_guess(
 def _law(spec: Spec, values: Any, samples: Sequence[Sample]) -> Law:
     computes = samples[0].flops > 0
     rates, rest = (values[:2], values[2:]) if computes else (values[:1], values[1:])
+    sized = dict(zip((*spec.halves, *spec.spills), map(float, rest[1:]), strict=False))
     return Law(
         rate_flops=float(rates[0]) if computes else None,
         bandwidth_bytes_per_s=float(rates[-1]),
         start_s=float(rest[0]),
-        halves=dict(zip(spec.halves, map(float, rest[1:]), strict=False)),
+        halves={name: sized[name] for name in spec.halves},
+        spills={name: sized[name] for name in spec.spills},
         axes=spec.axes,
         ragged=float(rest[-1]) - 1.0 if spec.ragged else 0.0,
     )

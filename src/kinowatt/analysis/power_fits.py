@@ -20,6 +20,7 @@ from kinowatt.theory.power import PowerLaw, Work
 # Laws whose operators were not run at length take the joules of these
 LIKE = {
     "linear.float32": "linear",
+    "attention.float32": "linear",
     "convolution.tf32": "convolution",
     "norm.layer_norm.float32": "norm.layer_norm",
     "norm.rms_norm": "norm.layer_norm",

@@ -40,8 +40,9 @@ def _check_law(law: Mapping[str, Any], where: str) -> None:
     _positive(law, ("start_s",), where)
     if law.get("rate_flops") is not None:
         _positive(law, ("rate_flops",), where, above=0.0)
-    halves = law.get("halves", {})
+    halves, spills = law.get("halves", {}), law.get("spills", {})
     _positive(halves, tuple(halves), where)
+    _positive(spills, tuple(spills), where, above=0.0)
     axes = law.get("axes", [])
     for anchor in law.get("anchors", []):
         if len(anchor) != len(axes) + 1:

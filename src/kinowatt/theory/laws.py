@@ -45,7 +45,9 @@ class Law:
     where the size is that small: rate / (1 + half / size). `axes`: constants of a layer (its
     widths, never the length of a video) along which `anchors` correct the law. `ragged`: by what
     share attention takes longer where its keys do not fill their last tile, since the kernel then
-    masks what is not there.
+    masks what is not there. `spills`: of each size, at which a call takes twice its seconds and
+    beyond which it soon takes many times as much, since what it fetched has left the cache before
+    all of it was used: 1 + (size / spill)².
     """
 
     rate_flops: float | None
@@ -55,6 +57,7 @@ class Law:
     axes: tuple[str, ...] = ()
     anchors: tuple[Anchor, ...] = ()
     ragged: float = 0.0
+    spills: Mapping[str, float] = field(default_factory=dict)
     known: dict[tuple[float, ...], float] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )  # by widths, which are few: what was worked out of `anchors`
@@ -72,6 +75,9 @@ class Law:
         loss = excess
         for name, half in self.halves.items():
             loss = loss * (1.0 + half / sizes[name])
+        for name, spill in self.spills.items():
+            over = sizes[name] / spill
+            loss = loss * (1.0 + over * over)
         if self.ragged:
             loss = loss * (1.0 + self.ragged * (sizes["kv"] % KEYS_TILE != 0))
         if self.rate_flops is None:
@@ -145,7 +151,8 @@ def _sizes(operator: Operator) -> dict[str, Number]:
     width = d.get("row", 1)
     made = operator.calls + (operator.calls == 0)
     elements = bytes_of(operator) / made / 2 / ITEM_BYTES.get(operator.dtype, 4)
-    return {"width": width, "rows": elements / width}
+    plane = {"plane": d["plane"]} if "plane" in d else {}
+    return {"width": width, "rows": elements / width, **plane}
 
 
 def bytes_of(operator: Operator) -> Number:
@@ -167,8 +174,8 @@ def _attention(operator: Operator) -> Sequence[str]:
     if kernel:  # a what-if asks for this one: no other stands in for it
         return (law_of_kernel(kernel),)
     if not _half(operator):
-        # No fused kernel takes float32: two products without tensor cores, and their softmax
-        return ("linear.float32", "attention")
+        # Without tensor cores; where no microbench has it, at the rate of products in float32
+        return ("attention.float32", "linear.float32", "attention")
     # Wider heads fit no fused kernel but one that keeps less of them at hand
     wide = float(operator.dims["head"]) > WIDEST_FUSED
     return ("attention.wide", "attention") if wide else ("attention",)
@@ -192,8 +199,10 @@ def _widths(operator: Operator) -> tuple[int, int]:
 
 def _copy(operator: Operator) -> Sequence[str]:
     if operator.access in _SCATTERED:
-        pairs = ("copy.pairs",) if operator.op == "stack" else ()
-        return (*pairs, *_SCATTERED[operator.access], "copy")
+        own = ("copy.pairs",) if operator.op == "stack" else ()
+        if "plane" in operator.dims:  # channels innermost to channels outermost
+            own = ("copy.images",)
+        return (*own, *_SCATTERED[operator.access], "copy")
     read, written = _widths(operator)
     if read == written:
         return ("copy",)

@@ -243,6 +243,7 @@ def _law(raw: Mapping[str, Any]) -> Law:
         axes=tuple(raw.get("axes", ())),
         anchors=tuple(anchors),
         ragged=raw.get("ragged", 0.0),
+        spills=raw.get("spills", {}),
     )
 
 

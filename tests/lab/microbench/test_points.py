@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from kinowatt.lab.microbench.operations import operation, precision
+from kinowatt.lab.microbench.operations import operation, precision, settings
 from kinowatt.lab.microbench.plan import SUSTAINED, essential, refinements
 from kinowatt.lab.microbench.points import Point, distinct
 
@@ -69,6 +69,25 @@ def test_every_head_size_kernel_and_dtype_that_was_promised_is_there() -> None:
     convolutions = {p.dtype for p in ALL if p.family == "convolution"}
     assert convolutions >= {"bfloat16", "float32", "tf32"}
     assert {p.data for p in ALL} == {"random", "zeros"}
+
+
+def test_a_kernel_is_chosen_around_a_point_only() -> None:
+    point = next(p for p in ALL if p.backend == "math")
+    with settings(point):
+        assert not torch.backends.cuda.flash_sdp_enabled()
+    assert torch.backends.cuda.flash_sdp_enabled()
+
+
+def test_images_are_turned_around_and_rows_repeated_by_batch() -> None:
+    point = Point(family="memory", op="images", params={"elements": 24, "channels": 3, "side": 2})
+    found = operation(point, torch.device("cpu"))()
+    assert isinstance(found, torch.Tensor)
+    assert found.shape == (2, 3, 2, 2)
+    assert found.is_contiguous()
+    row = {"elements": 24, "row": 3, "batch": 2}
+    found = operation(Point(family="memory", op="mul_row", params=row), torch.device("cpu"))()
+    assert isinstance(found, torch.Tensor)
+    assert found.shape == (2, 4, 3)
 
 
 def test_tf32_is_set_for_one_point_only() -> None:

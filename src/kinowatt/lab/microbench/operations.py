@@ -1,7 +1,7 @@
 """The real PyTorch operator of each point, with its inputs on the device."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -23,8 +23,23 @@ HEADS, HEAD = 16, 128  # of a tensor whose heads change places with its rows
 
 
 def operation(point: Point, device: torch.device) -> Call:
-    """A function that queues the operator once; its inputs live as long as it does."""
+    """A function that queues the operator once; its inputs live as long as it does.
+
+    To be called inside the point's `settings`.
+    """
     return MAKERS[point.family](point, device)
+
+
+@contextmanager
+def settings(point: Point) -> Iterator[None]:
+    """The point's precision and kernel of attention; as before at the end.
+
+    Around all calls of a point, not around each: to choose a kernel takes the host longer than a
+    short call takes the device.
+    """
+    kernel = KERNELS.get(point.backend or "")
+    with precision(point), sdpa_kernel(kernel) if kernel else nullcontext():
+        yield
 
 
 @contextmanager
@@ -68,19 +83,7 @@ def _attention(point: Point, device: torch.device) -> Call:
         return _tensor(point, device, p["batch"], rows, p["heads"], p["head"]).transpose(1, 2)
 
     query, key, value = heads_of(p["q"]), heads_of(p["kv"]), heads_of(p["kv"])
-
-    def plain() -> object:
-        return functional.scaled_dot_product_attention(query, key, value)
-
-    if point.backend == "default":
-        return plain
-    backend = KERNELS[str(point.backend)]
-
-    def chosen() -> object:
-        with sdpa_kernel(backend):
-            return plain()
-
-    return chosen
+    return lambda: functional.scaled_dot_product_attention(query, key, value)
 
 
 def _convolution(point: Point, device: torch.device) -> Call:
@@ -102,7 +105,11 @@ def _memory(point: Point, device: torch.device) -> Call:
     elements = point.params["elements"]
     x = _tensor(point, device, elements)
     if point.op in WALKING:
-        return WALKING[point.op](x.view(-1, min(ROW, elements)))
+        row, batch = point.params.get("row", min(ROW, elements)), point.params.get("batch", 1)
+        return WALKING[point.op](x.view(batch, -1, row))
+    if point.op == "images":
+        side = point.params["side"]
+        return x.view(-1, side, side, point.params["channels"]).permute(0, 3, 1, 2).contiguous
     made = _moving(x, elements)
     if point.op in made:
         return made[point.op]
@@ -111,8 +118,8 @@ def _memory(point: Point, device: torch.device) -> Call:
 
 
 def _ones(rows: torch.Tensor, dtype: torch.dtype | None = None) -> torch.Tensor:
-    """One row, which every row of an operand meets."""
-    return torch.ones_like(rows[0], dtype=dtype)
+    """One row for each of a batch, which every row of that one meets."""
+    return torch.ones_like(rows[:, :1], dtype=dtype)
 
 
 def _every_second(rows: torch.Tensor) -> torch.Tensor:
@@ -124,6 +131,7 @@ def _every_second(rows: torch.Tensor) -> torch.Tensor:
 WALKING: dict[str, Callable[[torch.Tensor], Call]] = {
     "mul_row": lambda rows: partial(torch.mul, rows, _ones(rows)),
     "add_row": lambda rows: partial(torch.add, rows, _ones(rows)),
+    "add_row_": lambda rows: partial(rows.add_, _ones(rows)),
     "mul_mixed": lambda rows: partial(torch.mul, rows, _ones(rows, torch.float32)),
     "mul_every_second": lambda rows: partial(
         torch.mul, _every_second(rows), _ones(rows, torch.float32)

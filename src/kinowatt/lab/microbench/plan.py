@@ -9,23 +9,41 @@ from dataclasses import replace
 
 from kinowatt.lab.microbench.points import Point, distinct
 
-HEADS = (128, 64, 40, 80, 160, 512)
+FUSED_HEADS = (128, 64, 40, 80, 160)
+HEADS = (*FUSED_HEADS, 512)
 LENGTHS = (256, 1024, 4096, 16384, 75600)
-BACKENDS = ("default", "cudnn", "flash", "efficient", "math")
+KERNELS = ("cudnn", "flash", "efficient")
+BACKENDS = ("default", *KERNELS, "math")
+# Head, tokens, heads, batch of what takes longest in CogVideoX, Wan, LTX and AnimateDiff: a few heads
+# of a long sequence do not show how a kernel fills a GPU with many
+FULL_ATTENTION = (
+    *((64, 17776, 30, 2), (128, 32760, 12, 1), (128, 5632, 32, 2)),
+    *((40, 4096, 8, 32), (80, 1024, 8, 32)),
+)
+# One head of Wan's decoder, in float32, over the places of a frame
+FLOAT32_HEAD, FLOAT32_PLACES = 384, (1560, 6240, 14400)
+# Width and batch of modulated tokens: every sequence of a batch has a row of its own
+MODULATED = {"bfloat16": ((1920, 2), (4096, 2)), "float32": ((5120, 1), (3072, 2))}
+# Side and channels of images that Stable Diffusion's decoder and AnimateDiff's UNet turn around
+IMAGES = (
+    *((768, 128), (768, 256), (512, 128), (512, 256), (384, 256), (256, 512)),
+    *((192, 512), (96, 320)),
+)
 # Tokens: a time embedding, CLIP, CogVideoX' text, T5, a few latent videos.
 TOKENS = (1, 77, 226, 512, 1024, 1560, 4096, 17776, 32760, 75600)
-LADDERS = ((1536, 1536), (3072, 12288), (5120, 5120))
+LADDERS = ((3072, 12288), (5120, 5120))  # beside 1536 x 1536
+TAUGHT = (77, 226, 75600)  # of which the first ladder tells enough
 WIDTHS = (
     *((1536, 8960), (8960, 1536), (5120, 13824), (13824, 5120), (1920, 1920), (1920, 7680)),
     *((7680, 1920), (3072, 3072), (12288, 3072), (4096, 4096), (4096, 16384), (16384, 4096)),
     *((4096, 10240), (10240, 4096), (3072, 9216), (3072, 16384), (8192, 3072)),
 )
+LONGEST = ((512, 75600),)  # no decoder has as many places; each call takes 0.3 s
 TAILS = ((32760, 1536, 64), (32760, 64, 1536), (17776, 3072, 64), (17776, 64, 3072))
 # AnimateDiff's UNet: 32 frames (16 with guidance) of 64 x 64 latents and their levels.
-UNET = ((131072, 320), (32768, 640), (8192, 1280), (2048, 1280))
+UNET = ((131072, 320), (32768, 640), (8192, 1280))
 NORM_WIDTHS = (64, 128, 40, 320, 640, 1280, 1536, 1920, 3072, 4096, 5120)
 NORM_ELEMENTS = 2**26
-PRECISIONS = ("bfloat16", "float32")
 
 
 def linear(m: int, k: int, n: int, dtype: str = "bfloat16", data: str = "random") -> Point:
@@ -66,6 +84,20 @@ def convolution(
 
 def memory(op: str, elements: int, dtype: str = "bfloat16") -> Point:
     return Point(family="memory", op=op, params={"elements": elements}, dtype=dtype)
+
+
+def repeated(op: str, row: int, batch: int, dtype: str) -> Point:
+    """Rows of a width, as many as nearly make up 2^26 elements; all of a batch meet one row."""
+    elements = 2**26 // (batch * row) * batch * row
+    params = {"elements": elements, "row": row, "batch": batch}
+    return Point(family="memory", op=op, params=params, dtype=dtype)
+
+
+def images(side: int, channels: int) -> Point:
+    """Channels innermost to channels outermost, as many images as nearly make up 2^27 elements."""
+    elements = max(1, 2**27 // (channels * side**2)) * channels * side**2
+    params = {"elements": elements, "channels": channels, "side": side}
+    return Point(family="memory", op="images", params=params, dtype="float16")
 
 
 def norm(
@@ -121,8 +153,11 @@ def _essential() -> Iterator[Point]:
     yield from (linear(17776, k, n) for k, n in WIDTHS[:8])
     yield from (attention(head, n) for head in HEADS for n in (1024, 4096, 16384))
     yield from (attention(128, 4096, backend=b) for b in BACKENDS[1:])
+    yield from (_float32_attention(places) for places in FLOAT32_PLACES)
     for channels, size in LEVELS:
-        yield from (convolution(channels, size, CUBE, d) for d in ("tf32", "bfloat16", "float32"))
+        yield from (convolution(channels, size, CUBE, d) for d in ("tf32", "bfloat16"))
+    # For the rate of products in float32, of which no layer is large enough to show it
+    yield convolution(*LEVELS[-1], CUBE, "float32")
     yield from (convolution(channels, size, CUBE, "bfloat16") for channels, size in BF16_LEVELS)
     for op in ("mul", "gelu", "silu", "cat", "clone", "transpose", "heads", "to_float32"):
         yield memory(op, 2**27)
@@ -130,8 +165,14 @@ def _essential() -> Iterator[Point]:
     yield from (memory(op, 2**26, "float32") for op in ("add", "mul", "constant_pad"))
     pads = ("replication_pad", "replication_pad_3d")
     yield from (memory(op, 2**26) for op in (*pads, "upsample", "narrow_heads", "pairs"))
-    # What no vector load serves: rates of their own, by the width of what is repeated
-    yield from (memory(op, 2**26, d) for op in ("mul_row", "add_row") for d in PRECISIONS)
+    # What no vector load serves: rates of their own, by what is repeated and where to
+    for dtype, rows in MODULATED.items():
+        yield memory("mul_row", 2**26, dtype)
+        yield from (repeated("mul_row", row, batch, dtype) for row, batch in rows)
+    yield repeated("add_row", 3072, 2, "bfloat16")
+    yield repeated("add_row", 1536, 1, "float32")
+    yield repeated("add_row_", 3072, 1, "bfloat16")
+    yield from (images(side, channels) for side, channels in IMAGES)
     yield from (memory(op, 2**26) for op in ("mul_mixed", "mul_every_second"))
     yield memory("copy_every_second", 2**26, "float32")
     yield from (norm(op, w) for op in ("layer_norm", "rms_norm") for w in NORM_WIDTHS)
@@ -142,7 +183,7 @@ def _essential() -> Iterator[Point]:
 
 
 def _refinements() -> Iterator[Point]:
-    yield from (linear(m, k, n) for k, n in LADDERS for m in TOKENS)
+    yield from (linear(m, k, n) for k, n in LADDERS for m in TOKENS if m not in TAUGHT)
     yield from (linear(17776, k, n) for k, n in WIDTHS)
     yield from (linear(512, k, n) for k, n in WIDTHS)
     yield from (linear(*tail) for tail in TAILS)
@@ -151,24 +192,24 @@ def _refinements() -> Iterator[Point]:
     yield from (linear(1, k, n, "float32") for k, n in ((256, 1536), (1536, 9216), (5120, 30720)))
     yield from (convolution(c, s, k, d) for c, s, k, d in _other_convolutions())
     yield from _model_attention()
-    yield from (memory("add", 2**power) for power in range(14, 29, 2))
-    yield from (
-        memory(op, 2**26, "float32") for op in ("gelu", "silu", "cat", "clone", "transpose")
-    )
+    yield from (memory("add", 2**power) for power in range(16, 29, 4))
+    yield from (memory(op, 2**26, "float32") for op in ("gelu", "silu", "cat", "clone"))
     yield memory("mul", 2**25, "float64")
-    yield from (norm("layer_norm", w, "float32") for w in NORM_WIDTHS[3:])
-    for op in ("layer_norm", "rms_norm"):
-        yield from (norm(op, w, elements=e) for w in (64, 1536, 3072) for e in (2**20, 2**23))
-    yield from (norm("layer_norm", w, "float32", elements=2**23) for w in (1536, 5120))
+    yield from (norm("layer_norm", w, "float32") for w in (320, 1536, 3072, 5120))
     yield from (norm("vector_norm", w, "float32") for w in (96, 192, 384))
     yield from (norm("softmax", w, d) for w in (77, 1024) for d in ("bfloat16", "float32"))
     yield from _motion_attention()
     # One key more than fills the last tile of 128
-    yield from (attention(h, 16385, backend=b) for h in (128, 64) for b in ("default", "flash"))
-    for backend in BACKENDS[:-1]:
-        yield from (attention(h, n, backend=backend) for h in HEADS for n in LENGTHS)
-    # The math kernel keeps all scores: longer ones do not fit
-    yield from (attention(h, n, backend="math") for h in HEADS for n in LENGTHS[:3])
+    yield from (attention(h, 16385) for h in (128, 64))
+    yield from (attention(h, n) for h in HEADS for n in LENGTHS if (h, n) not in LONGEST)
+    for backend in KERNELS:
+        yield from (attention(h, n, backend=backend) for h in FUSED_HEADS for n in (1024, 4096))
+        # Narrow and wide heads belong to a UNet, whose longest sequences are those above
+        yield from (attention(h, 16384, backend=backend) for h in (128, 64))
+
+
+def _float32_attention(places: int) -> Point:
+    return replace(attention(FLOAT32_HEAD, places, heads=1), dtype="float32")
 
 
 def _motion_attention() -> Iterator[Point]:
@@ -221,8 +262,9 @@ def _model_attention() -> Iterator[Point]:
     """Shapes as the models have them: cross, with guidance's batch, in space and in time."""
     yield attention(128, 32760, 512, heads=12)
     yield attention(128, 32760, 512, heads=40)
-    yield attention(128, 32760, heads=12)
-    yield attention(64, 17776, heads=30, batch=2)
+    for head, tokens, heads, batch in FULL_ATTENTION:
+        for backend in BACKENDS[:-1]:
+            yield attention(head, tokens, heads=heads, batch=batch, backend=backend)
     yield attention(64, 17776, heads=48, batch=2)
     yield attention(128, 4096, 256, heads=32, batch=2)
     yield attention(64, 512, heads=64)

@@ -21,12 +21,15 @@ MOVED = {
     "pairs": 2.0,
     "mul_row": 2.0,
     "add_row": 2.0,
+    "add_row_": 2.0,
+    "images": 2.0,
 }
 # Operands of two dtypes: bytes of an element read and written
 MIXED = {"mul_mixed": 2 + 4, "mul_every_second": 2 + 4, "copy_every_second": 4 + 2}
 CASTS = {"to_float32": "float32", "to_bfloat16": "bfloat16"}
 SMALL = {"m": 64, "k": 64, "n": 64, "q": 32, "kv": 32, "heads": 2, "batch": 2, "elements": 4096}
 SMALL |= {"cin": 32, "cout": 32, "t": 3, "h": 8, "w": 8, "rows": 64, "width": 128}
+SMALL |= {"row": 64, "channels": 8, "side": 8}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,8 +38,10 @@ class Point:
 
     `params` by family. linear: m, k, n. attention: batch, heads, q, kv, head. convolution: batch,
     cin, cout, t, h, w, kt, kh, kw (stride 1, same size; two-dimensional where t = kt = 1).
-    memory: elements. norm: rows, width (softmax, group_norm and vector_norm too: a row is what is
-    reduced; vector_norm's runs across the channels of an image, as Wan's decoder has it).
+    memory: elements; where rows of a width (`ROW` unless said) all meet the same one, row and batch,
+    each of which has one of its own; of images, channels and side. norm: rows, width (softmax,
+    group_norm and vector_norm too: a row is what is reduced; vector_norm's runs across the channels
+    of an image, as Wan's decoder has it).
     `data`: random (unit scale) or zeros.
     """
 
@@ -156,6 +161,13 @@ def _norm_bytes(point: Point) -> int:
     return 2 * ITEM_BYTES[point.dtype] * point.params["rows"] * point.params["width"]
 
 
+def _memory_shape(p: Mapping[str, int]) -> str:
+    found = f"{p['elements']} elements"
+    if "side" in p:
+        return f"{found}, {p['channels']} channels of {p['side']} x {p['side']}"
+    return f"{found}, {p['batch']} rows of {p['row']}" if "row" in p else found
+
+
 FLOPS: dict[str, Callable[[Mapping[str, int]], int]] = {
     "linear": lambda p: 2 * p["m"] * p["k"] * p["n"],
     "attention": lambda p: 4 * p["batch"] * p["heads"] * p["q"] * p["kv"] * p["head"],
@@ -177,6 +189,6 @@ SHAPES: dict[str, Callable[[Mapping[str, int]], str]] = {
         f"{p['kt']}x{p['kh']}x{p['kw']}, {p['cin']} to {p['cout']}, "
         f"{p['batch']} x {p['t']}x{p['h']}x{p['w']}"
     ),
-    "memory": lambda p: f"{p['elements']} elements",
+    "memory": _memory_shape,
     "norm": lambda p: f"{p['rows']} rows of {p['width']}",
 }

@@ -21,7 +21,7 @@ from kinowatt.lab.microbench.host import (
     copies,
     unlike_calls,
 )
-from kinowatt.lab.microbench.operations import operation, precision
+from kinowatt.lab.microbench.operations import operation, settings
 from kinowatt.lab.microbench.plan import DUTIES, LOADED, SUSTAINED, essential, refinements
 from kinowatt.lab.microbench.points import Point, distinct
 from kinowatt.lab.microbench.result import KIND, SCHEMA_VERSION, Microbench
@@ -193,7 +193,7 @@ def _tried(
     try:
         if not _fits(run, point):
             raise torch.OutOfMemoryError("the scores of the math kernel do not fit")
-        with precision(point):
+        with settings(point):
             return measure(operation(point, run.device))
     except torch.OutOfMemoryError:
         run.skip(point, part, "memory")
