@@ -14,6 +14,7 @@ from kinowatt.analysis.bench_physics import (
     physics_of_bench,
 )
 from kinowatt.errors import InputError
+from kinowatt.theory.physics import STALL_S
 
 MHZ = 1980.0
 
@@ -75,6 +76,14 @@ def test_how_fast_a_clock_settles_is_found_again(bench: dict[str, Any]) -> None:
         made.append({**point, "burst": burst})
     assert _settling_s(made, MHZ) == pytest.approx(0.020, rel=0.2)
     assert _settling_s([], MHZ) == SETTLING_S
+
+
+def test_a_stall_is_what_waiting_adds_or_the_usual_one_in_older_files(
+    bench: dict[str, Any],
+) -> None:
+    assert physics_of_bench(bench).stall_s == STALL_S
+    stalls = {"calls": 8, "waiting_s": 7e-4, "queued_s": 6e-4}
+    assert physics_of_bench(bench | {"stalls": stalls}).stall_s == pytest.approx(1e-4)
 
 
 def test_a_microbench_of_a_cpu_has_no_physics() -> None:

@@ -46,4 +46,4 @@ def test_json_is_the_profile(root: Path, capsys: pytest.CaptureFixture[str]) -> 
     profile = json.loads(capsys.readouterr().out)
     assert profile["kind"] == "learned"
     assert profile["seen"] == []
-    assert {"laws", "power", "host_s", "gap_s", "factors"} == set(profile["physics"])
+    assert {"laws", "power", "host_s", "gap_s", "stall_s", "factors"} == set(profile["physics"])

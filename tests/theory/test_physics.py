@@ -98,6 +98,13 @@ def test_factors_multiply_the_seconds_of_their_group(
     assert PhysicalClock(plain).stage([linear()]).latency_s == pytest.approx(stretch, rel=1e-6)
 
 
+def test_a_device_idles_after_a_result_that_its_host_had_to_see() -> None:
+    asking = replace(moving(), op="nonzero")
+    usual = PhysicalClock(physics(stall_s=0.0)).stage([asking])
+    stalled = PhysicalClock(physics(stall_s=1e-2)).stage([asking])
+    assert stalled.latency_s == pytest.approx(usual.latency_s + 1e-2 * asking.calls)
+
+
 def test_kernels_on_a_stream_leave_gaps() -> None:
     close = PhysicalClock(physics()).stage([moving()])
     apart = PhysicalClock(physics(gap_s=1e-2, factors={"gap": 2.0})).stage([moving()])

@@ -14,7 +14,7 @@ from typing import Any
 from kinowatt.analysis.law_fits import SPECS, Point, fit_laws
 from kinowatt.analysis.power_fits import energy_size, fit_power
 from kinowatt.errors import InputError
-from kinowatt.theory.physics import Physics
+from kinowatt.theory.physics import STALL_S, Physics
 from kinowatt.theory.power import Load, PowerLaw, Work, balance
 
 Bench = Mapping[str, Any]
@@ -34,7 +34,14 @@ def physics_of_bench(bench: Bench) -> Physics:
         laws=fit_laws(bench["points"], clocks.of),
         power=clocks.power,
         host_s={name: bench["call_overhead"][call]["host_min_s"] for name, call in CALLS.items()},
+        stall_s=_stall_s(bench),
     )
+
+
+def _stall_s(bench: Bench) -> float:
+    """Seconds that a waiting host adds to its device's; `STALL_S` of files that do not have it."""
+    found = bench.get("stalls")
+    return max(0.0, found["waiting_s"] - found["queued_s"]) if found else STALL_S
 
 
 def burst_clocks(bench: Bench) -> "BurstClocks":

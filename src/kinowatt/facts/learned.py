@@ -1,8 +1,8 @@
 """Learned profiles: the physics of a GPU and its software as `kinowatt calibrate` writes it.
 
 One JSON file: what every profile has, and `physics`: `laws` of operators by name, `power`, `host_s`,
-`gap_s` and `factors` (their meaning: `kinowatt.theory.laws`, `power`, `physics`), and
-`fingerprint`: GPU, driver and versions that they belong to.
+`gap_s`, `stall_s` (not in older files) and `factors` (their meaning: `kinowatt.theory.laws`, `power`,
+`physics`), and `fingerprint`: GPU, driver and versions that they belong to.
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,8 @@ def read_learned(path: Path) -> dict[str, Any]:
     _check_power(_table(physics, "power", path.name), f"{path.name}: power")
     host = _table(physics, "host_s", path.name)
     _positive(host, ("other", *host), f"{path.name}: host_s")
-    _positive(physics, ("gap_s",), f"{path.name}: physics")
+    late = ("gap_s", "stall_s") if "stall_s" in physics else ("gap_s",)
+    _positive(physics, late, f"{path.name}: physics")
     factors = physics.get("factors", {})
     _positive(factors, tuple(factors), f"{path.name}: factors", above=0.0)
     return raw

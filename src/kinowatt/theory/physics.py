@@ -31,8 +31,8 @@ TINY_S = 1e-30
 GAP_S = 3.6e-6
 # Their results have sizes that only the GPU knows: the host waits for them inside a forward
 SYNCHRONISING = frozenset({"nonzero"})
-# Then the GPU waits until the host has returned and its next kernel has come (no microbench has it
-# yet: set with the H100's rows in view, of 0.1, 0.15 and 0.2 ms)
+# Then the GPU waits until the host has returned and its next kernel has come. For profiles of a
+# microbench that did not measure it: set with the H100's rows in view, of 0.1, 0.15 and 0.2 ms
 STALL_S = 1.5e-4
 # What of an operator its joules depend on, by the beginning of its law
 ENERGY_SIZE = {"attention": "head", "convolution": "cin"}
@@ -44,7 +44,8 @@ class Physics:
 
     `laws` by name and `power` come from the GPU alone. `host_s`: seconds of the host for one call
     by kind of operator, `other` for the rest. `gap_s`: seconds of the device between the kernels
-    of two calls. `factors`: what rows of whole videos say on top, by group (see `group_of`), 1
+    of two calls. `stall_s`: seconds that the device idles after a result that the host had to see.
+    `factors`: what rows of whole videos say on top, by group (see `group_of`), 1
     where they say nothing.
     """
 
@@ -52,6 +53,7 @@ class Physics:
     power: PowerLaw
     host_s: Mapping[str, float]
     gap_s: float = GAP_S
+    stall_s: float = STALL_S
     factors: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -136,7 +138,7 @@ class PhysicalClock:
         return operator.calls * each_s * self._factor("host")
 
     def _stalled_s(self, operator: Operator) -> Number:
-        return STALL_S * operator.calls if operator.op in SYNCHRONISING else 0.0
+        return self.physics.stall_s * operator.calls if operator.op in SYNCHRONISING else 0.0
 
     def calling_s(self, operators: Iterable[Operator]) -> Number:
         """Seconds that the host needs to call operators."""
@@ -229,6 +231,7 @@ def physics_of(raw: Mapping[str, Any]) -> Physics:
         power=PowerLaw(**power, joules=joules),
         host_s=raw["host_s"],
         gap_s=raw["gap_s"],
+        stall_s=raw.get("stall_s", STALL_S),
         factors=raw.get("factors", {}),
     )
 
@@ -265,6 +268,7 @@ def table_of(physics: Physics) -> dict[str, Any]:
         "power": power,
         "host_s": dict(physics.host_s),
         "gap_s": physics.gap_s,
+        "stall_s": physics.stall_s,
         "factors": dict(physics.factors),
     }
 

@@ -35,6 +35,7 @@ def test_every_family_is_measured_and_nothing_lost_in_silence(found: Microbench)
     assert {point["family"] for point in found.points} == FAMILIES
     assert all(point["burst"]["seconds_per_call"] > 0 for point in found.points)
     assert all(item["reason"] for item in found.skipped)
+    assert set(found.stalls) == {"calls", "waiting_s", "queued_s"}
     assert found.call_overhead["linear"]["host_s"] > 0
     assert {item["way"] for item in found.copies} == {"to_device", "to_host"}
 

@@ -15,7 +15,10 @@ CALLS = 500
 BATCHES = 5
 ROUNDS = 60
 CHAIN_ROWS, CHAIN_WIDTH = 16384, 2048  # calls of 40 us and more: no host is slower
-COPIES_MIB = (1, 16, 256, 1024)
+COPIES_MIB = (1, 16, 256)
+STALLS = 20
+STALLED_CALLS = 8  # half a millisecond of work between two waits
+MASK = 256  # tokens of a prompt, of which a model asks which ones count
 MIB = 2**20
 
 
@@ -83,6 +86,31 @@ def unlike_calls(device: torch.device, line: Timeline, rounds: int = ROUNDS) -> 
         "calls": len(chain),
         "alone_s": alone_s,
         "together_s": _round_s(chain, line, rounds),
+    }
+
+
+def stalls(device: torch.device, line: Timeline, rounds: int = STALLS) -> dict[str, Any]:
+    """Device seconds of work whose host waits for a result in every round, and without that.
+
+    What it adds are the kernels of `nonzero`, and the idle seconds of the device until its host has
+    seen how many there are, has returned and has the next kernel there.
+    """
+    rows = CHAIN_ROWS if device.type == "cuda" else 8
+    x = torch.randn(rows, CHAIN_WIDTH, device=device, dtype=torch.bfloat16)
+    mask = torch.ones(MASK, device=device, dtype=torch.bool)
+
+    def work() -> None:
+        # Longer than the host needs to queue it, so that it is ahead again before the next wait
+        for _ in range(STALLED_CALLS):
+            x + x
+
+    def ask() -> None:
+        mask.nonzero()
+
+    return {
+        "calls": STALLED_CALLS,
+        "waiting_s": _round_s((work, ask), line, rounds),
+        "queued_s": _round_s((work,), line, rounds),
     }
 
 

@@ -21,8 +21,9 @@ class Microbench:
     clocks and temperature) or None. `loads`: operators at part of the time. `idle`: power and
     clocks with nothing to do. `call_overhead`: host seconds by kind of call. `copies`: between
     host and device. `skipped`: what was not measured, with its reason. `unlike_calls`: device
-    seconds of calls that follow unlike ones, and of each among its own kind; empty in files of
-    before it was measured.
+    seconds of calls that follow unlike ones, and of each among its own kind. `stalls`: device
+    seconds of work whose host waits for a result, and without that. Both are empty in files of
+    before they were measured.
     """
 
     schema_version: int
@@ -39,6 +40,7 @@ class Microbench:
     copies: tuple[Mapping[str, Any], ...]
     skipped: tuple[Mapping[str, Any], ...]
     unlike_calls: Mapping[str, float] = field(default_factory=dict)
+    stalls: Mapping[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""

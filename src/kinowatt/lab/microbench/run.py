@@ -17,8 +17,10 @@ from kinowatt.lab.microbench.host import (
     CALLS,
     COPIES_MIB,
     ROUNDS,
+    STALLS,
     call_overhead,
     copies,
+    stalls,
     unlike_calls,
 )
 from kinowatt.lab.microbench.operations import operation, settings
@@ -112,6 +114,7 @@ def _parts(run: Run, tell: Tell) -> dict[str, Any]:
     tell("call overhead")
     overhead = call_overhead(run.device, run.line, CALLS if cuda else CALLS // 10)
     unlike = unlike_calls(run.device, run.line, ROUNDS if cuda else 1)
+    stalled = stalls(run.device, run.line, STALLS if cuda else 1)
     tell("operators, in bursts")
     _bursts(run, _sized(run, essential()))
     tell("operators, at length")
@@ -127,6 +130,7 @@ def _parts(run: Run, tell: Tell) -> dict[str, Any]:
         "idle": idle,
         "call_overhead": overhead,
         "unlike_calls": unlike,
+        "stalls": stalled,
         "loads": tuple(loads),
         "copies": tuple(moved),
     }
