@@ -26,7 +26,7 @@ FLOAT32_HEAD, FLOAT32_PLACES = 384, (1560, 6240, 14400)
 MODULATED = {"bfloat16": ((1920, 2), (4096, 2)), "float32": ((5120, 1), (3072, 2))}
 # Side and channels of images that Stable Diffusion's decoder and AnimateDiff's UNet turn around
 IMAGES = (
-    *((768, 128), (768, 256), (512, 128), (512, 256), (384, 256), (256, 512)),
+    *((1024, 128), (768, 128), (640, 128), (512, 256), (384, 256), (256, 512)),
     *((192, 512), (96, 320)),
 )
 # Tokens: a time embedding, CLIP, CogVideoX' text, T5, a few latent videos.
