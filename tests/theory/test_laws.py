@@ -121,6 +121,7 @@ WIDE = {"dtype": "float32", "storage": "float32"}
         ({"kind": "pointwise", "access": "uneven"} | WIDE, "pointwise.uneven.float32"),
         ({"kind": "pointwise", "access": "uneven", "storage": "float32"}, "pointwise.mixed"),
         ({"kind": "pointwise", "access": "rows"}, "pointwise.rows"),
+        ({"kind": "pointwise", "access": "transposed"}, "pointwise.transposed"),
         ({"kind": "copy", "op": "stack", "access": "rows"}, "copy.pairs"),
         ({"kind": "copy", "access": "transposed", "dims": {"plane": 64}}, "copy.images"),
         ({"kind": "attention", "dims": {"head": 512}}, "attention.wide"),

@@ -114,6 +114,7 @@ SPECS: Mapping[str, Spec] = {
     "pointwise.uneven.float32": Spec(family="memory", ops=_REPEATED, dtypes=("float32",)),
     "pointwise.mixed": Spec(family="memory", ops=("mul_mixed",)),
     "pointwise.rows": Spec(family="memory", ops=("mul_every_second",)),
+    "pointwise.transposed": Spec(family="memory", ops=("add_images",)),
     "copy": Spec(family="memory", ops=("cat", "clone")),
     "copy.up": Spec(family="memory", ops=("to_float32",)),
     "copy.down": Spec(family="memory", ops=("to_bfloat16",)),

@@ -212,7 +212,8 @@ def _copy(operator: Operator) -> Sequence[str]:
 
 def _pointwise(operator: Operator) -> Sequence[str]:
     if operator.access in _SCATTERED:
-        return ("pointwise.rows", *_SCATTERED[operator.access], "pointwise")
+        own = ("pointwise.transposed",) if operator.access == "transposed" else ()
+        return (*own, "pointwise.rows", *_SCATTERED[operator.access], "pointwise")
     if operator.access != "uneven":
         return ("pointwise",)
     read, written = _widths(operator)

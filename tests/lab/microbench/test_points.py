@@ -45,7 +45,7 @@ def test_bytes_are_those_of_inputs_and_outputs(point: Point) -> None:
 
 
 def test_bytes_of_what_moves_memory_count_the_real_output() -> None:
-    read = {"add": 2, "mul": 2}
+    read = {"add": 2, "mul": 2, "add_images": 2}
     for point in SMALL:
         if point.family == "memory" and point.params["elements"] >= 4096:
             found = operation(point, META)()

@@ -107,14 +107,22 @@ def _memory(point: Point, device: torch.device) -> Call:
     if point.op in WALKING:
         row, batch = point.params.get("row", min(ROW, elements)), point.params.get("batch", 1)
         return WALKING[point.op](x.view(batch, -1, row))
-    if point.op == "images":
-        side = point.params["side"]
-        return x.view(-1, side, side, point.params["channels"]).permute(0, 3, 1, 2).contiguous
+    if "side" in point.params:
+        return _images(point, x)
     made = _moving(x, elements)
     if point.op in made:
         return made[point.op]
     y = _tensor(point, device, elements)
     return (lambda: x + y) if point.op == "add" else (lambda: x * y)
+
+
+def _images(point: Point, x: torch.Tensor) -> Call:
+    """Copied to channels outermost, or added to images that have them there."""
+    side = point.params["side"]
+    images = x.view(-1, side, side, point.params["channels"]).permute(0, 3, 1, 2)
+    if point.op == "images":
+        return images.contiguous
+    return partial(torch.add, images, images.contiguous())
 
 
 def _ones(rows: torch.Tensor, dtype: torch.dtype | None = None) -> torch.Tensor:

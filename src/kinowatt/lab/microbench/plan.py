@@ -93,11 +93,11 @@ def repeated(op: str, row: int, batch: int, dtype: str) -> Point:
     return Point(family="memory", op=op, params=params, dtype=dtype)
 
 
-def images(side: int, channels: int) -> Point:
+def images(side: int, channels: int, op: str = "images") -> Point:
     """Channels innermost to channels outermost, as many images as nearly make up 2^27 elements."""
     elements = max(1, 2**27 // (channels * side**2)) * channels * side**2
     params = {"elements": elements, "channels": channels, "side": side}
-    return Point(family="memory", op="images", params=params, dtype="float16")
+    return Point(family="memory", op=op, params=params, dtype="float16")
 
 
 def norm(
@@ -173,6 +173,7 @@ def _essential() -> Iterator[Point]:
     yield repeated("add_row", 1536, 1, "float32")
     yield repeated("add_row_", 3072, 1, "bfloat16")
     yield from (images(side, channels) for side, channels in IMAGES)
+    yield from (images(side, channels, "add_images") for side, channels in IMAGES[4:7:2])
     yield from (memory(op, 2**26) for op in ("mul_mixed", "mul_every_second"))
     yield memory("copy_every_second", 2**26, "float32")
     yield from (norm(op, w) for op in ("layer_norm", "rms_norm") for w in NORM_WIDTHS)

@@ -23,6 +23,7 @@ MOVED = {
     "add_row": 2.0,
     "add_row_": 2.0,
     "images": 2.0,
+    "add_images": 3.0,
 }
 # Operands of two dtypes: bytes of an element read and written
 MIXED = {"mul_mixed": 2 + 4, "mul_every_second": 2 + 4, "copy_every_second": 4 + 2}
