@@ -54,9 +54,11 @@ def test_work_that_only_moves_memory_loses_bandwidth_where_it_is_small() -> None
 
 
 def test_what_spills_out_of_a_cache_takes_many_times_as_long() -> None:
-    law = Law(rate_flops=None, bandwidth_bytes_per_s=1e9, start_s=0.0, spills={"plane": 100.0})
-    planes = np.array([1.0, 100.0, 300.0])
-    assert law.parts({"plane": planes}, 0.0, 1e9)[1] == pytest.approx([1.0, 2.0, 10.0], rel=1e-3)
+    law = Law(
+        rate_flops=None, bandwidth_bytes_per_s=1e9, start_s=0.0, spills={"plane": (100.0, 4.0)}
+    )
+    planes = np.array([1.0, 100.0, 1e4])
+    assert law.parts({"plane": planes}, 0.0, 1e9)[1] == pytest.approx([1.0, 3.0, 5.0], rel=1e-3)
 
 
 def test_an_anchor_counts_at_its_shape_and_not_far_from_it() -> None:

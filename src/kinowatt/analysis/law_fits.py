@@ -19,6 +19,7 @@ DRAWN_LIKE = 1.0  # towards the halves of the law that a law is like
 VARIED = 4.0
 LONG_S = 2e-4
 GRAPHED_BELOW_S = 100e-6  # calls of less are replayed as a graph
+SPILLED = 3.0  # times its seconds that a call takes on top where no cache helps, at first
 SMALL = 8.0  # a size so much below the usual one is where half the rate is lost, at first
 
 
@@ -279,7 +280,7 @@ def _first_guess(
         for name in (*spec.halves, *spec.spills)
     }
     sizes = [known.get(name) or usual[name] / SMALL for name in spec.halves]
-    sizes += [usual[name] * SMALL for name in spec.spills]
+    sizes += [first for name in spec.spills for first in (usual[name], SPILLED)]
     first = [best, 2.5e12] if best else [min(moved, 3e12)]
     return np.log([*first, 2e-6, *sizes, *([1.0] if spec.ragged else [])])
 
@@ -287,13 +288,13 @@ def _first_guess(
 def _law(spec: Spec, values: Any, samples: Sequence[Sample]) -> Law:
     computes = samples[0].flops > 0
     rates, rest = (values[:2], values[2:]) if computes else (values[:1], values[1:])
-    sized = dict(zip((*spec.halves, *spec.spills), map(float, rest[1:]), strict=False))
+    halves, spills = map(float, rest[1:]), map(float, rest[1 + len(spec.halves) :])
     return Law(
         rate_flops=float(rates[0]) if computes else None,
         bandwidth_bytes_per_s=float(rates[-1]),
         start_s=float(rest[0]),
-        halves={name: sized[name] for name in spec.halves},
-        spills={name: sized[name] for name in spec.spills},
+        halves=dict(zip(spec.halves, halves, strict=False)),
+        spills={name: (next(spills), next(spills)) for name in spec.spills},
         axes=spec.axes,
         ragged=float(rest[-1]) - 1.0 if spec.ragged else 0.0,
     )

@@ -43,7 +43,11 @@ def _check_law(law: Mapping[str, Any], where: str) -> None:
         _positive(law, ("rate_flops",), where, above=0.0)
     halves, spills = law.get("halves", {}), law.get("spills", {})
     _positive(halves, tuple(halves), where)
-    _positive(spills, tuple(spills), where, above=0.0)
+    for size, found in spills.items():
+        if len(found) != 2:
+            raise FactsError(f"{where}: spills of {size!r} are a size and a share: {found}")
+        named = dict(zip(("size", "share"), found, strict=True))
+        _positive(named, tuple(named), f"{where}: spills of {size!r}", above=0.0)
     axes = law.get("axes", [])
     for anchor in law.get("anchors", []):
         if len(anchor) != len(axes) + 1:

@@ -21,6 +21,7 @@ EIGHT_BITS = ("float8", "int8")
 EIGHT_BIT_WORK = 0.5
 WIDEST_FUSED = 256  # elements of a head that cuDNN and flash attention take
 ROUND = 3  # how sharply the larger of compute and memory time wins; infinity: a plain maximum
+SPILLING = 4  # how sharply a cache gives up: from a tenth to nine tenths within a factor of 3
 TINY = 1e-90  # seconds to the power of ROUND
 NEAR = 0.7  # binary logarithm of a ratio of sizes over which what was seen at a shape still counts
 TRUST = 0.6  # weight of the law itself beside the shapes seen
@@ -45,9 +46,8 @@ class Law:
     where the size is that small: rate / (1 + half / size). `axes`: constants of a layer (its
     widths, never the length of a video) along which `anchors` correct the law. `ragged`: by what
     share attention takes longer where its keys do not fill their last tile, since the kernel then
-    masks what is not there. `spills`: of each size, at which a call takes twice its seconds and
-    beyond which it soon takes many times as much, since what it fetched has left the cache before
-    all of it was used: 1 + (size / spill)².
+    masks what is not there. `spills`: sizes around which what was fetched leaves the cache
+    before all of it was used, and what share of its seconds a call far beyond takes on top.
     """
 
     rate_flops: float | None
@@ -57,7 +57,7 @@ class Law:
     axes: tuple[str, ...] = ()
     anchors: tuple[Anchor, ...] = ()
     ragged: float = 0.0
-    spills: Mapping[str, float] = field(default_factory=dict)
+    spills: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     known: dict[tuple[float, ...], float] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )  # by widths, which are few: what was worked out of `anchors`
@@ -75,9 +75,9 @@ class Law:
         loss = excess
         for name, half in self.halves.items():
             loss = loss * (1.0 + half / sizes[name])
-        for name, spill in self.spills.items():
-            over = sizes[name] / spill
-            loss = loss * (1.0 + over * over)
+        for name, (spill, most) in self.spills.items():
+            lost = (sizes[name] / spill) ** SPILLING
+            loss = loss * (1.0 + most * lost / (1.0 + lost))
         if self.ragged:
             loss = loss * (1.0 + self.ragged * (sizes["kv"] % KEYS_TILE != 0))
         if self.rate_flops is None:

@@ -246,7 +246,7 @@ def _law(raw: Mapping[str, Any]) -> Law:
         axes=tuple(raw.get("axes", ())),
         anchors=tuple(anchors),
         ragged=raw.get("ragged", 0.0),
-        spills=raw.get("spills", {}),
+        spills={name: tuple(found) for name, found in raw.get("spills", {}).items()},
     )
 
 
@@ -256,6 +256,7 @@ def table_of(physics: Physics) -> dict[str, Any]:
     for name, law in physics.laws.items():
         values = asdict(law)
         del values["known"]
+        values["spills"] = {size: list(found) for size, found in law.spills.items()}
         values["anchors"] = [[*anchor.at, anchor.excess] for anchor in law.anchors]
         laws[name] = values
     power = asdict(physics.power)
