@@ -81,3 +81,25 @@ def test_a_norm_of_no_block_makes_one_first() -> None:
     assert events[0].nbytes == 2 * 2 * (2 * 8 * 4 * 16)
     whole = record_forward(module.norm, lambda: module.norm(meta(2, 8, 4, 16)))
     assert [e.op for e in whole] == ["native_layer_norm"]
+
+
+class Convolved(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = torch.nn.Conv2d(8, 16, 3, padding=1)
+        self.norm = torch.nn.GroupNorm(2, 16)
+
+    def forward(self, x: object) -> object:
+        return self.norm(self.convolution(x))
+
+
+def test_a_convolution_keeps_channels_innermost_as_cudnn_does() -> None:
+    module = Convolved().to("meta", torch.bfloat16)
+    image = meta(2, 8, 4, 16)
+    inner = image.to(memory_format=torch.channels_last)
+    assert [e.op for e in record_forward(module, lambda: module(image))][1:] == [
+        "native_group_norm"
+    ]
+    turned = record_forward(module, lambda: module(inner))[1]
+    assert (turned.op, turned.kind, turned.access) == ("clone", "copy", "transposed")
+    assert turned.dims == {"elements": 2 * 16 * 4 * 16, "row": 1, "plane": 4 * 16}
