@@ -67,12 +67,19 @@ def _found(found: Sequence[Traced]) -> str:
     bytes_pct = [each.change_pct("bytes") for each in encoders]
     mochi = _in_pieces(found)
     cut = ", and predictions cut them too" if mochi.as_counted else ""
+    old = [e.table for e in found if e.role == "vae_decoder" and not e.as_counted]
+    older = (
+        f" {', '.join(old)} was traced before the rule that cuDNN's convolutions leave channels"
+        " innermost where they find them there: its line lacks copies that run."
+        if old
+        else ""
+    )
     return f"""**Found.** Yes, but for copies in T5. In {_same(found)} of {len(found)} components
 predictions count the calls, bytes and FLOPs that ran, to the last one, among them {_same(denoisers)}
 of {len(denoisers)} denoisers; FLOPs differ in {len(flops) or "none"}. T5 text encoders ({len(encoders)}
 lines) clone less with the older versions ({min(bytes_pct):+.0f} to {max(bytes_pct):+.0f}% of their
 bytes). Mochi's decoder moves {mochi.change_pct("bytes"):+.0f}% bytes over its shipped table: its
-convolutions run in pieces{cut}."""
+convolutions run in pieces{cut}.{older}"""
 
 
 def _same(found: Sequence[Traced]) -> int:
