@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch._prims_common import suggest_memory_format
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
 from kinowatt.errors import KinowattError
 from kinowatt.lab.tracing.access import access_of
+from kinowatt.lab.tracing.layouts import as_cudnn_lays_out, turned_around
 
 ALLOCATION_BYTES = 512  # granularity of torch's caching allocator on CUDA
 
@@ -169,7 +169,7 @@ class Recorder(TorchDispatchMode):
             return out
         name = func._schema.name.split("::")[-1]
         if name == "convolution":
-            out = _as_cudnn_lays_out(out, args[0], args[1])
+            out = as_cudnn_lays_out(out, args[0], args[1])
         if func.is_view or name in FREE or name.startswith("sym_"):
             self._follow(out)
             return out
@@ -227,16 +227,6 @@ class Recorder(TorchDispatchMode):
         return self.paths[-1] if self.paths else ""
 
 
-def _as_cudnn_lays_out(
-    out: torch.Tensor, image: torch.Tensor, weight: torch.Tensor
-) -> torch.Tensor:
-    """cuDNN writes channels innermost where image or weight has them there; `meta` never does."""
-    layout = {4: torch.channels_last, 5: torch.channels_last_3d}.get(out.dim())
-    if layout is None or layout not in map(suggest_memory_format, (image, weight)):
-        return out
-    return torch.empty_like(out, memory_format=layout)
-
-
 def bytes_of(name: str, ins: list[torch.Tensor], outs: list[torch.Tensor]) -> int:
     """Bytes read + written by one operator, by what its kernel must touch."""
     written = sum(moved_bytes(t) for t in outs)
@@ -275,15 +265,9 @@ def _convolution_dims(name: str, inputs: list[Any], outs: list[torch.Tensor]) ->
 
 
 def _memory_dims(name: str, inputs: list[Any], outs: list[torch.Tensor]) -> dict[str, int]:
-    plane = {"plane": math.prod(outs[0].shape[2:])} if _turned(name, inputs, outs) else {}
+    turned = name == "clone" and turned_around(inputs[0], outs[0])
+    plane = {"plane": math.prod(outs[0].shape[2:])} if turned else {}
     return {"elements": outs[0].numel(), "row": _row_width(name, inputs, outs), **plane}
-
-
-def _turned(name: str, inputs: list[Any], outs: list[torch.Tensor]) -> bool:
-    """Whether images with channels innermost become images with channels outermost."""
-    if name != "clone" or outs[0].dim() != 4 or not outs[0].is_contiguous():
-        return False
-    return bool(suggest_memory_format(inputs[0]) == torch.channels_last)
 
 
 def _row_width(name: str, inputs: list[Any], outs: list[torch.Tensor]) -> int:
