@@ -12,6 +12,7 @@ WH_PER_KWH = 1000.0
 SECONDS_PER_HOUR = 3600.0
 MS_PER_S = 1000.0
 US_PER_S = 1e6
+MHZ_PER_GHZ = 1000.0
 
 # What a unit is in the base unit of its dimension; case tells mWh from MWh
 UNITS = {

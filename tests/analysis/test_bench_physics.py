@@ -7,13 +7,16 @@ from typing import Any
 import pytest
 
 from kinowatt.analysis.bench_physics import (
+    PYTHON,
     SETTLING_S,
+    SHORT_CALLS,
     BurstClocks,
     _settling_s,
     burst_clocks,
     physics_of_bench,
 )
 from kinowatt.errors import InputError
+from kinowatt.facts.gpus import gpu
 from kinowatt.theory.physics import STALL_S
 
 MHZ = 1980.0
@@ -65,7 +68,7 @@ def test_cool_work_keeps_its_clock(bench: dict[str, Any]) -> None:
 def test_how_fast_a_clock_settles_is_found_again(bench: dict[str, Any]) -> None:
     """Bursts as they would be with a clock that settles in 20 ms."""
     power = burst_clocks(bench).power
-    true = BurstClocks(power=power, settling_s=0.020)
+    true = BurstClocks(power=power, settling_s=0.020, max_clock_mhz=MHZ)
     made = []
     for point in held(bench):
         long = point["sustained"]
@@ -83,7 +86,35 @@ def test_a_stall_is_what_waiting_adds_or_the_usual_one_in_older_files(
 ) -> None:
     assert physics_of_bench(bench).stall_s == STALL_S
     stalls = {"calls": 8, "waiting_s": 7e-4, "queued_s": 6e-4}
-    assert physics_of_bench(bench | {"stalls": stalls}).stall_s == pytest.approx(1e-4)
+    calls_s = SHORT_CALLS * bench["call_overhead"]["add"]["host_min_s"]
+    found = physics_of_bench(bench | {"stalls": stalls})
+    assert found.stall_s == pytest.approx(1e-4 + calls_s)
+
+
+def test_a_burst_that_knows_its_clock_is_believed(bench: dict[str, Any]) -> None:
+    """Above NVML's greatest too: a light kernel was seen at 2,068 MHz."""
+    clocks = burst_clocks(bench)
+    point = held(bench)[0]
+    for mhz in (1400.0, 2060.0):
+        seen = {**point, "burst": point["burst"] | {"sm_clock_mhz": mhz}}
+        assert clocks.of(seen) == pytest.approx(mhz / MHZ)
+
+
+def test_no_rate_is_above_the_datasheet(bench: dict[str, Any]) -> None:
+    laws = physics_of_bench(bench).laws
+    peaks = gpu(bench["device"]).peak_flops
+    for name, dtype in (("linear", "bfloat16"), ("convolution.tf32", "tf32")):
+        assert laws[name].rate_flops <= peaks[dtype] * (1 + 1e-6)
+    unknown = physics_of_bench(bench | {"device": "a GPU that no datasheet has"}).laws
+    assert unknown["convolution.tf32"].rate_flops > peaks["tf32"]  # what its points alone would say
+
+
+def test_the_host_works_out_as_much_again_in_python(bench: dict[str, Any]) -> None:
+    calls = bench["call_overhead"]
+    found = physics_of_bench(bench).host_s
+    assert found["other"] == pytest.approx((1 + PYTHON) * calls["add"]["host_min_s"])
+    more = found["linear"] - found["other"]
+    assert more == pytest.approx(calls["linear"]["host_min_s"] - calls["add"]["host_min_s"])
 
 
 def test_a_microbench_of_a_cpu_has_no_physics() -> None:

@@ -1,4 +1,4 @@
-"""Intervals from what was left out: quantiles with every group at the same weight."""
+"""Intervals from what was left out: every group has the same weight, and might have been another."""
 
 import math
 
@@ -9,11 +9,19 @@ from hypothesis import strategies as st
 from kinowatt.analysis.intervals import spread
 
 
-def test_by_hand() -> None:
-    """Five groups of one error: four hold 80% of the weight, all five 95%."""
-    found = spread({"a": [0.01], "b": [-0.02], "c": [0.03], "d": [0.04], "e": [-0.05]})
+def test_one_group_is_its_own_quantile() -> None:
+    found = spread({"a": [0.01, -0.02, 0.03, 0.04, -0.05]})
     assert found["80"] == pytest.approx((math.exp(-0.04), math.exp(0.04)))
     assert found["95"] == pytest.approx((math.exp(-0.05), math.exp(0.05)))
+
+
+def test_few_groups_leave_room_for_others_that_might_have_been_seen() -> None:
+    """Eight of ten hold 80%, but other ten might have been drawn; of many groups that tells little."""
+    few = {str(n): [n / 100] for n in range(1, 11)}
+    many = {f"{n} {i}": [n / 100] for n in range(1, 11) for i in range(200)}
+    assert spread(few)["80"][1] == pytest.approx(math.exp(0.09))
+    assert spread(many)["80"][1] == pytest.approx(math.exp(0.08), abs=0.011)
+    assert spread(few) == spread(dict(few))  # drawn from one seed
 
 
 def test_many_rows_of_one_group_do_not_drown_the_others() -> None:

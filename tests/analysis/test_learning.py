@@ -28,6 +28,7 @@ TRUE = {
     "power.compute": 0.95,
     "power.convolution": 1.1,
     "power.memory": 1.1,
+    "power.clock": 1.05,
     "gap": 1.5,
 }
 EFFECTIVE = ("height_px", "width_px", "frames", "tokens", "sequences_per_pass")

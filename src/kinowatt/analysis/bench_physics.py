@@ -13,14 +13,21 @@ from typing import Any
 
 from kinowatt.analysis.law_fits import SPECS, Point, fit_laws
 from kinowatt.analysis.power_fits import energy_size, fit_power
-from kinowatt.errors import InputError
+from kinowatt.errors import InputError, UnknownNameError
+from kinowatt.facts.gpus import gpu as find_gpu
 from kinowatt.theory.physics import STALL_S, Physics
 from kinowatt.theory.power import Load, PowerLaw, Work, balance
 
 Bench = Mapping[str, Any]
-COMMITTED = "microbench/h100-sxm-sixth.json"  # of data/: the one that the shipped profile rests on
+COMMITTED = "microbench/h100-sxm-ninth.json"  # of data/: the one that the shipped profile rests on
 CALLS = {"linear": "linear", "attention": "attention", "convolution": "convolution"}
 CALLS |= {"norm": "layer_norm", "other": "add"}
+# Around a call modules, views and sizes are worked out in Python: seconds of so many plain calls (set
+# with the H100's rows in view, of 0, 0.5, 1 and 2)
+PYTHON = 1.0
+# What Mochi calls between a wait and its next long kernel (a handful of indexings, each as dear as two
+# or three other calls)
+SHORT_CALLS = 12
 HELD = 0.985  # a share of the greatest clock below which the power limit holds it down
 SETTLING_S = 0.025  # of the clock, where no point ran both ways
 BEFORE = 5  # calls that come before the bursts, to warm up and to guess a call's seconds
@@ -30,18 +37,33 @@ ROUNDS = 8
 def physics_of_bench(bench: Bench) -> Physics:
     """What a `Microbench` (as a mapping) says of its GPU; `InputError` where it says too little."""
     clocks = burst_clocks(bench)
+    calls_s = {kind: bench["call_overhead"][call]["host_min_s"] for kind, call in CALLS.items()}
+    plain_s = PYTHON * calls_s["other"]
     return Physics(
-        laws=fit_laws(bench["points"], clocks.of),
+        laws=fit_laws(bench["points"], clocks.of, _peaks_flops(bench)),
         power=clocks.power,
-        host_s={name: bench["call_overhead"][call]["host_min_s"] for name, call in CALLS.items()},
+        host_s={kind: call_s + plain_s for kind, call_s in calls_s.items()},
         stall_s=_stall_s(bench),
     )
 
 
+def _peaks_flops(bench: Bench) -> Mapping[str, float]:
+    """What the datasheet says that no rate exceeds; nothing of a GPU that is not in the registry."""
+    try:
+        return find_gpu(bench["device"]).peak_flops
+    except UnknownNameError:
+        return {}
+
+
 def _stall_s(bench: Bench) -> float:
-    """Seconds that a waiting host adds to its device's; `STALL_S` of files that do not have it."""
+    """Seconds that the device idles where its host waits for a result: until the host has returned,
+    and then while it queues calls that are too short to keep the device busy. `STALL_S` of files that
+    do not have the first."""
     found = bench.get("stalls")
-    return max(0.0, found["waiting_s"] - found["queued_s"]) if found else STALL_S
+    if not found:
+        return STALL_S
+    returned_s = max(0.0, float(found["waiting_s"] - found["queued_s"]))
+    return returned_s + SHORT_CALLS * float(bench["call_overhead"][CALLS["other"]]["host_min_s"])
 
 
 def burst_clocks(bench: Bench) -> "BurstClocks":
@@ -51,23 +73,34 @@ def burst_clocks(bench: Bench) -> "BurstClocks":
     if not clock_mhz or not limit_w:
         raise InputError("the microbench knows no clock and no power limit: take it on a GPU")
     return BurstClocks(
-        power=fit_power(bench["points"], bench["loads"], limit_w, clock_mhz),
+        power=fit_power(bench["points"], bench["loads"], limit_w, clock_mhz, _idle_w(bench)),
         settling_s=_settling_s(bench["points"], clock_mhz),
+        max_clock_mhz=float(clock_mhz),
     )
+
+
+def _idle_w(bench: Bench) -> float | None:
+    """Of a GPU with nothing to do, its clock up."""
+    power = bench["idle"].get("power_w")
+    return float(power["mean"]) if power else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BurstClocks:
-    """`settling_s`: in which the clock falls by 1 - 1/e of what it falls at length."""
+    """`settling_s`: in which the clock falls by 1 - 1/e of what it falls at length; for files whose
+    bursts do not have the clock that they ran at."""
 
     power: PowerLaw
     settling_s: float
+    max_clock_mhz: float
 
     def of(self, point: Point) -> float:
         """Share of the greatest clock at which a point's burst ran."""
         name = next((name for name, spec in SPECS.items() if spec.takes(point)), None)
         if name is None or not point["flops"]:
             return 1.0
+        if point["burst"].get("sm_clock_mhz"):
+            return float(point["burst"]["sm_clock_mhz"]) / self.max_clock_mhz
         size = energy_size(name, point["params"])
         fall = 1.0 - exp(-_heated_s(point) / self.settling_s)
         clock = 1.0

@@ -28,12 +28,13 @@ PRIOR_SIGMA = {
     "power.compute": 0.1,
     "power.convolution": 0.2,
     "power.memory": 0.2,
-    "gap": 0.7,
-    "host": 0.5,
+    "power.clock": 0.2,
+    "gap": 0.4,
+    "host": 0.2,
 }
 # Of the GPU that was measured and of its microbench; what is left is of its software, and holds for
 # another GPU with the same
-OWN = frozenset({"linear", "attention", "power.compute", "power.memory"})
+OWN = frozenset({"linear", "attention", "power.compute", "power.memory", "power.clock"})
 # Which rows would tell a factor that rows leave open
 TELLS = {
     "linear": "a large video of any transformer",
@@ -46,6 +47,7 @@ TELLS = {
     "power.compute": "a video at the power limit, with its energy",
     "power.convolution": "a decoder alone at a large size, with its energy",
     "power.memory": "a middling video below the power limit, with its energy",
+    "power.clock": "a video that the power limit holds to a low clock, with its energy",
     "gap": "a video that the GPU paces with short kernels (a few thousand tokens)",
     "host": "a small video that the host paces (256x256, few frames)",
 }

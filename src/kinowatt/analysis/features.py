@@ -17,6 +17,7 @@ from kinowatt.theory.physics import (
     TINY_S,
     PhysicalClock,
     Physics,
+    cooling,
     group_of,
     power_group_of,
 )
@@ -32,7 +33,7 @@ TIME_GROUPS = (
     *("memory", "memory.uneven"),
 )
 POWER_GROUPS = ("power.compute", "power.convolution", "power.memory")
-GROUPS = (*TIME_GROUPS, *POWER_GROUPS, "gap", "host")
+GROUPS = (*TIME_GROUPS, *POWER_GROUPS, "power.clock", "gap", "host")
 STAGES = ("text_encoder", "denoiser", "vae_decoder")
 
 
@@ -99,7 +100,8 @@ class Features:
             host_s=np.multiply.outer(factors.get("host", 1.0), self.host_s),
             waits=self.stalled_s > 0,
         )
-        return balance(load, physics.power)
+        clock = np.multiply.outer(factors.get("power.clock", 1.0), np.ones(1))
+        return balance(load, cooling(physics.power, clock))
 
     def only(self, keep: Sequence[int]) -> "Features":
         """The lines of some rows, in the order given."""

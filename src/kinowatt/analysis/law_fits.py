@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import log, log2, sqrt
+from math import inf, log, log2, sqrt
 from statistics import fmean, geometric_mean
 from typing import Any
 
@@ -20,6 +20,8 @@ VARIED = 4.0
 LONG_S = 2e-4
 GRAPHED_BELOW_S = 100e-6  # calls of less are replayed as a graph
 SPILLED = 3.0  # times its seconds that a call takes on top where no cache helps, at first
+NO_PEAKS: Mapping[str, float] = {}
+TOUCH = 1e-9  # of a logarithm, by which a search begins inside its bounds
 SMALL = 8.0  # a size so much below the usual one is where half the rate is lost, at first
 
 
@@ -31,7 +33,7 @@ class Spec:
     tile cost more. `backend`: one kernel of attention, else PyTorch's own choice. `like`: the law
     whose halves this one keeps to where its points are fewer. `rate_like`: family and dtype that
     run on the same units of the GPU, for the rate where no point of this law's own is large enough
-    to show it.
+    to show it. `most_flops`: FLOP/s that the GPU's datasheet has for these dtypes.
     """
 
     family: str
@@ -45,6 +47,7 @@ class Spec:
     backend: str | None = None
     like: str | None = None
     rate_like: tuple[str, str] | None = None
+    most_flops: float = inf
 
     def takes(self, point: Point) -> bool:
         """Random data, and of the kernels that PyTorch has for attention the one of this law."""
@@ -133,18 +136,25 @@ SPECS: Mapping[str, Spec] = {
 }
 
 
-def fit_laws(points: Sequence[Point], clock: Callable[[Point], float]) -> dict[str, Law]:
+def fit_laws(
+    points: Sequence[Point],
+    clock: Callable[[Point], float],
+    peaks_flops: Mapping[str, float] = NO_PEAKS,
+) -> dict[str, Law]:
     """A law for every kind of operator of which there are points.
 
     `points`: those of a `Microbench`; `clock`: the share of the greatest clock at which the burst
-    of one ran. Raises `InputError` where none of a kind that every model needs is there.
+    of one ran; `peaks_flops`: what no rate exceeds, by dtype. Raises `InputError` where none of a
+    kind that every model needs is there.
     """
     found: dict[str, Law] = {}
     for name, spec in SPECS.items():
         samples = [_sample(p, clock(p)) for p in points if spec.takes(p) and paced(p)]
         if samples:
             best = max(_rates(samples) + _rates(_like(spec, points)))
-            found[name] = _fit(_knowable(spec, samples), samples, best, found.get(spec.like or ""))
+            most = max((peaks_flops.get(dtype, inf) for dtype in spec.dtypes), default=inf)
+            known = replace(_knowable(spec, samples), most_flops=most)
+            found[name] = _fit(known, samples, min(best, most), found.get(spec.like or ""))
     missing = [n for n in ("linear", "attention", "convolution", "pointwise") if n not in found]
     if missing:
         raise InputError(f"the microbench has no points for {', '.join(missing)}: take it again")
@@ -263,7 +273,15 @@ def _fit_shared(
         drawn = pulls[:free] * (values - first[:free])
         return np.concatenate([worth * (np.log(lawful(law(values))) - seconds), drawn])
 
-    best = optimize.least_squares(errors, start[:free], loss="soft_l1", f_scale=soft).x
+    bounds = np.full(free, np.inf)
+    bounds[0] = log(spec.most_flops) + TOUCH if samples[0].flops else np.inf
+    best = optimize.least_squares(
+        errors,
+        np.minimum(start[:free], bounds - TOUCH),
+        bounds=(-np.inf, bounds),
+        loss="soft_l1",
+        f_scale=soft,
+    ).x
     return np.concatenate([best, first[free:]]), law(best)
 
 

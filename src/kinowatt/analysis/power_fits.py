@@ -57,12 +57,17 @@ class Stretch:
 
 
 def fit_power(
-    points: Sequence[Point], loads: Sequence[Point], limit_w: float, max_clock_mhz: float
+    points: Sequence[Point],
+    loads: Sequence[Point],
+    limit_w: float,
+    max_clock_mhz: float,
+    idle_w: float | None = None,
 ) -> PowerLaw:
     """The power law of a GPU; `InputError` where too little was run at length.
 
     `points`, `loads`: of a `Microbench`. `limit_w`: as the driver names it; the mean that it lets
-    through is the median of what the hottest stretches drew, at most the limit itself.
+    through is the median of what the hottest stretches drew, at most the limit itself. `idle_w`:
+    seen with nothing to do, which static power is drawn to.
     """
     at_length = [_stretch(p, p["sustained"], max_clock_mhz) for p in points if p["sustained"]]
     bursts = {_identity(p): p["burst"] for p in points}
@@ -77,7 +82,7 @@ def fit_power(
             f"the microbench has power of {len(found)} stretches, {FEWEST} are needed:"
             " take it on a GPU whose power NVML tells, with the usual budget"
         )
-    return _solve(found, _reached(found, limit_w))
+    return _solve(found, _reached(found, limit_w), idle_w)
 
 
 def energy_size(law: str, params: Mapping[str, Any]) -> float:
@@ -108,7 +113,7 @@ def _stretch(point: Point, seen: Mapping[str, Any], max_clock_mhz: float) -> Str
     )
 
 
-def _solve(found: Sequence[Stretch], limit_w: float) -> PowerLaw:
+def _solve(found: Sequence[Stretch], limit_w: float, idle_w: float | None) -> PowerLaw:
     """Least squares of relative watts; what is not seen stays where the search begins."""
     import numpy as np
 
@@ -138,10 +143,11 @@ def _solve(found: Sequence[Stretch], limit_w: float) -> PowerLaw:
     def errors(values: Any) -> Any:
         now = law(values)
         off = [log(_watts(now, stretch) / stretch.watts) for stretch in found]
-        return np.concatenate([off, PULL * SOFT * (values[2:] - first)])
+        idle = [log(values[0] / idle_w)] if idle_w else []
+        return np.concatenate([off, idle, PULL * SOFT * (values[2:] - first)])
 
     bounds = ([20.0, 0.0, *[-np.inf] * len(first)], [400.0, 1.0, *[np.inf] * len(first)])
-    start = [STATIC_W, CLOCK_SHARE, *first]
+    start = [idle_w or STATIC_W, CLOCK_SHARE, *first]
     best = optimize.least_squares(
         errors, start, bounds=bounds, x_scale="jac", loss="soft_l1", f_scale=SOFT
     ).x

@@ -1,7 +1,7 @@
 """Operators → seconds and joules by a GPU's laws: rates, host, power and the clock it allows."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -80,6 +80,11 @@ def power_group_of(kind: str) -> str:
     return "power.compute" if kind in COMPUTE_KINDS else "power.memory"
 
 
+def cooling(power: PowerLaw, factor: Number) -> PowerLaw:
+    """Power of which another share falls with the clock: by what rows say of it."""
+    return replace(power, clock_share=power.clock_share * factor)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Piece:
     """All calls of one operator at the greatest clock: seconds that stretch as the clock falls,
@@ -99,6 +104,7 @@ class PhysicalClock:
 
     def __init__(self, physics: Physics) -> None:
         self.physics = physics
+        self.power = cooling(physics.power, self._factor("power.clock"))
 
     def piece(self, operator: Operator) -> Piece:
         """One operator by itself; where compute and memory overlap, its seconds are shared out."""
@@ -164,10 +170,10 @@ class PhysicalClock:
         timed: list[Timed] = []
         for pieces in by_pass.values():
             load = _load(pieces)
-            found = balance(load, self.physics.power)
+            found = balance(load, self.power)
             device_s, host_s = device_s + found.device_s, host_s + load.host_s
             latency_s, energy_j = latency_s + found.latency_s, energy_j + found.energy_j
-            timed += [Paced(piece, found.clock, self.physics.power) for piece in pieces]
+            timed += [Paced(piece, found.clock, self.power) for piece in pieces]
         return StageTime(
             device_s=device_s,
             host_s=host_s,

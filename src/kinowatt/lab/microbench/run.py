@@ -27,6 +27,7 @@ from kinowatt.lab.microbench.operations import operation, settings
 from kinowatt.lab.microbench.plan import DUTIES, LOADED, SUSTAINED, essential, refinements
 from kinowatt.lab.microbench.points import Point, distinct
 from kinowatt.lab.microbench.result import KIND, SCHEMA_VERSION, Microbench
+from kinowatt.lab.microbench.sm_clock import Clock, sm_clock
 from kinowatt.lab.microbench.timing import burst, sampled, sustained
 from kinowatt.lab.pipelines import check_device
 from kinowatt.lab.timeline import Timeline, timeline
@@ -49,6 +50,7 @@ class Run:
     device: torch.device
     line: Timeline
     sampler: Sampler | None
+    clock: Clock | None
     deadline: float
     share: float = 1.0  # of the usual seconds of idling and of sustained work
     found: dict[Any, dict[str, Any]] = field(default_factory=dict)
@@ -78,6 +80,7 @@ def microbench(
         device=where,
         line=timeline(where),
         sampler=sampler,
+        clock=sm_clock(where),
         deadline=started + budget_s,
         share=min(1.0, budget_s / BUDGET_S),
     )
@@ -155,7 +158,7 @@ def _bursts(run: Run, points: Sequence[Point]) -> None:
         if run.over(0.2):
             run.skip(point, "burst", "time")
             continue
-        values = _tried(run, point, "burst", lambda call: burst(call, run.line))
+        values = _tried(run, point, "burst", lambda call: burst(call, run.line, run.clock))
         if values is not None:
             run.found[point.identity()] = {**_facts(point), "burst": values, "sustained": None}
 

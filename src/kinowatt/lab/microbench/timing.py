@@ -1,14 +1,15 @@
 """How a point is timed: in short bursts, and at length with power and clocks beside it."""
 
 import math
-import statistics
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from kinowatt.lab.meters.sampler import Sampler, summary
+from kinowatt.lab.microbench.sm_clock import Clock
 from kinowatt.lab.timeline import CudaTimeline, Timeline
 
 Call = Callable[[], object]
@@ -18,6 +19,10 @@ GUESSES = 3
 MOST_CALLS = 400
 GRAPHED_BELOW_S = 100e-6  # where the host may be slower than the device
 GRAPHED_CALLS = 20
+SPIN_MEGACYCLES = (
+    1.0  # half a millisecond: too short for the clock to change, too long for launches to count
+)
+STEADY = 0.005  # share by which a clock may change within a burst that counts
 CHUNK_S = 0.02  # of queued work, and the period of a partial load
 SETTLE_S = 0.7  # until clocks have found the power limit
 
@@ -40,8 +45,31 @@ def once_s(call: Call, line: Timeline) -> float:
     return min(line.seconds(a, b) for a, b in zip(marks[::2], marks[1::2], strict=True))
 
 
-def burst(call: Call, line: Timeline) -> dict[str, Any]:
-    """Seconds of a call, the median of a few short bursts.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Seen:
+    """One burst: its seconds, and the clock before and after it where that can be told."""
+
+    seconds: float
+    before_mhz: float | None
+    after_mhz: float | None
+
+    @property
+    def unrest(self) -> float:
+        """By what share the clock changed."""
+        if self.before_mhz is None or self.after_mhz is None:
+            return 0.0
+        return abs(self.after_mhz / self.before_mhz - 1.0)
+
+    @property
+    def clock_mhz(self) -> float | None:
+        if self.before_mhz is None or self.after_mhz is None:
+            return None
+        return (self.before_mhz + self.after_mhz) / 2
+
+
+def burst(call: Call, line: Timeline, clock: Clock | None = None) -> dict[str, Any]:
+    """Seconds of a call in one of a few short bursts, the one in which the clock was steadiest
+    (which a power limit lowers in steps, tens of milliseconds apart); the median of equals.
 
     Where the host is too slow to keep the GPU busy, calls are replayed as a CUDA graph.
     """
@@ -51,15 +79,34 @@ def burst(call: Call, line: Timeline) -> dict[str, Any]:
     if graphed:
         guess_s = once_s(unit, line)
     times = max(1, min(MOST_CALLS, math.ceil(BURST_S / max(guess_s, 1e-6))))
-    seconds = [queued_s(unit, times, line) / (times * per_unit) for _ in range(REPEATS)]
+    seen = sorted(
+        (_clocked(unit, times, line, clock) for _ in range(REPEATS)), key=lambda one: one.seconds
+    )
+    steady = [one for one in seen if one.unrest <= STEADY] or [min(seen, key=lambda o: o.unrest)]
+    chosen, made = steady[len(steady) // 2], times * per_unit
     return {
-        "seconds_per_call": statistics.median(seconds),
-        "min_s": min(seconds),
-        "max_s": max(seconds),
-        "calls": times * per_unit,
+        "seconds_per_call": chosen.seconds / made,
+        "min_s": seen[0].seconds / made,
+        "max_s": seen[-1].seconds / made,
+        "sm_clock_mhz": chosen.clock_mhz,
+        "calls": made,
         "repeats": REPEATS,
         "graph": graphed is not None,
     }
+
+
+def _clocked(unit: Call, times: int, line: Timeline, clock: Clock | None) -> Seen:
+    """Some calls, with the clocks right before and right after."""
+    if clock is None:
+        return Seen(seconds=queued_s(unit, times, line), before_mhz=None, after_mhz=None)
+    line.wait()
+    clock.look()
+    first = line.mark()
+    repeated(unit, times)
+    last = line.mark()
+    clock.look()
+    before_mhz, after_mhz = clock.seen_mhz()
+    return Seen(seconds=line.seconds(first, last), before_mhz=before_mhz, after_mhz=after_mhz)
 
 
 def queued_s(unit: Call, times: int, line: Timeline) -> float:
