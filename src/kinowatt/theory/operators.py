@@ -131,6 +131,8 @@ def table_operators(
         undecided = undecided * (1 - holds * 1)
         if _never(weight):
             continue
+        if _always(weight):
+            weight = 1.0
         evaluator = Evaluator(values)
         try:
             rows = compiled(table, index)
@@ -144,6 +146,11 @@ def table_operators(
 
 def _never(weight: Number) -> bool:
     return not (weight.any() if hasattr(weight, "any") else weight)
+
+
+def _always(weight: Number) -> bool:
+    """Whether a weight, 0 or 1 and not never, is 1 in every row."""
+    return bool(weight.all()) if hasattr(weight, "all") else True
 
 
 def _operator(

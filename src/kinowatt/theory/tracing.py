@@ -99,6 +99,8 @@ class Symbol:
 
 
 def _apply(sign: str, left: Number, right: Number) -> Number:
+    if sign == "/" and not isinstance(left, Symbol) and left == 0:
+        return left / right.value  # nothing of whatever
     for constant, other in ((left, right), (right, left)):
         if isinstance(other, Symbol) and not isinstance(constant, Symbol):
             plain = _plain(sign, constant, other)
