@@ -158,6 +158,7 @@ def _operator(
 ) -> Operator:
     dims = {name: evaluator(terms) for name, terms in row.dims.items()}
     calls = evaluator(row.calls) * times
+    computes = row.row.kind in COMPUTE_KINDS
     return Operator(
         stage=stage,
         source=source,
@@ -168,7 +169,7 @@ def _operator(
         storage=row.row.storage,
         dims=dims,
         calls=calls,
-        flops=flops_per_call(row.row.kind, dims) * calls,
+        flops=flops_per_call(row.row.kind, dims) * calls if computes else 0.0,
         bytes=evaluator(row.bytes) * times,
         access=row.row.access,
         text_only=row.text_only,
