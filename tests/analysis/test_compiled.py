@@ -3,6 +3,7 @@
 import random
 from typing import Any
 
+import numpy as np
 import pytest
 
 import kinowatt
@@ -102,6 +103,49 @@ def test_code_is_made_for_what_is_the_same_for_everybody_until_it_varies() -> No
     assert wide(**values) == figures(two)
     assert wide(**{**values, "batch_size": 3}) is not None
     assert wide(**{**values, "prompt_tokens": 41}) is None
+
+
+def columns(model: str, count: int) -> dict[str, Any]:
+    rng = random.Random(model)
+    rows = [asked(model, rng) for _ in range(count)]
+    columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    return columns | {"batch_size": 1, "height_px": columns["height_px"] + 256}
+
+
+@pytest.mark.parametrize(
+    ("model", "how"),
+    [
+        ("wan2.1-t2v-1.3b", {"tiling": True}),
+        (
+            "mochi-1-preview",
+            {"offload": "model", "guidance_scale": 5.0, "what_if": {"compile": "blocks"}},
+        ),
+        ("ltx-video-0.9.7-dev", {"recipe": "card", "guidance_scale": 1.0, "prompt_tokens": 3}),
+        ("wan2.1-t2v-1.3b-as-published", {}),
+    ],
+    ids=str,
+)
+def test_columns_by_code_are_those_by_the_theory(
+    model: str, how: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = columns(model, 12) | how
+    compiled._column_kind.cache_clear()
+    wanted = kinowatt.predict_many(model, **given)
+    monkeypatch.setattr(compiled, "PATIENT_ROWS", 0)
+    monkeypatch.setattr(compiled, "BLOCK", 7)
+    kinowatt.predict_many(model, **given)
+    monkeypatch.setattr(compiled, "totals", lambda _: pytest.fail("not all rows found code"))
+    found = kinowatt.predict_many(model, **given)
+    for name, column in wanted.items():
+        np.testing.assert_array_equal(found[name], column)
+
+
+def test_columns_of_few_rows_wait_for_no_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled._column_kind.cache_clear()
+    monkeypatch.setattr(compiled, "trace_columns", lambda *_: pytest.fail("code was made"))
+    steps = np.arange(10, 10 + compiled.PATIENT_ROWS // 4)
+    for _ in range(4):
+        kinowatt.predict_many("wan2.1-t2v-1.3b-as-published", steps=steps, frames=steps)
 
 
 def test_codes_are_forgotten_with_the_facts(forget: Any) -> None:

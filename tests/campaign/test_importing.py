@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kinowatt.campaign import parsing
+from kinowatt.campaign import importing, parsing
 from kinowatt.campaign.claimed import parse_assumed
 from kinowatt.campaign.importing import import_path
 from kinowatt.campaign.sources import diff, open_source
@@ -77,6 +77,23 @@ def test_many_rows_are_read_by_several_processes(
     (found,) = import_path(store, file)
     assert found.added == 25
     assert [d.text for d in store.documents()] == file.read_text().splitlines()
+
+
+def test_nothing_is_stored_before_the_first_rows_were_read_and_claims_are_read_once(
+    store: Store, tmp_path: Path
+) -> None:
+    file = tmp_path / "emissions.csv"
+    line = "2025-01-01T00:00:00,mine,10{},0.1,0.02,0.001,0.002,0.023,1 x NVIDIA H100 80GB HBM3,1\n"
+    head = "timestamp,project_name,duration,emissions,gpu_energy,cpu_energy,ram_energy,"
+    head += "energy_consumed,gpu_model,gpu_count\n"
+    file.write_text(head + "".join(map(line.format, range(3))), "utf-8")
+    with pytest.raises(InputError, match=r"emissions\.csv:2: does not say model"):
+        next(importing.sources(file))
+    (source,) = importing.sources(file, parse_assumed(ASSUMED))
+    file.unlink()
+    assert importing.take_in(store, source).added == 3
+    lines = [stored.row.conditions["imported"]["line"] for stored in store.rows()]
+    assert lines == [2, 3, 4]
 
 
 def test_emissions_of_codecarbon_become_claims(store: Store, root: Path, tmp_path: Path) -> None:

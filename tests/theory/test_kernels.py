@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import numpy as np
 import pytest
 
 from kinowatt import predict, predict_many
@@ -93,3 +94,14 @@ def test_what_counts_as_another_kernel() -> None:
 def test_a_profile_without_a_law_refuses_and_says_what_it_knows() -> None:
     with pytest.raises(InputError, match="knows no attention kernel flash; it knows fused, math"):
         predict(WAN, gpu="a100", what_if={"attention": "flash"})
+
+
+def test_columns_of_compiled_blocks() -> None:
+    given = {"frames": np.array([31, 37]), "steps": np.array([10, 20])}
+    how = {"what_if": {"compile": "blocks"}}
+    many = predict_many("mochi-1-preview", **given, **how)
+    for index, latency_s in enumerate(many["latency_s"]):
+        alone = {name: column[index].item() for name, column in given.items()}
+        assert predict("mochi-1-preview", **alone, **how).latency_s == pytest.approx(latency_s)
+    with pytest.raises(InputError, match="ask for them apart"):
+        predict_many("mochi-1-preview", **given, guidance_scale=np.array([1.0, 5.0]), **how)

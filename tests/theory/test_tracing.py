@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pytest
 
 from kinowatt.theory.expressions import ceil, larger, where
-from kinowatt.theory.tracing import trace
+from kinowatt.theory.tracing import trace, trace_columns
 
 EXAMPLE = {"a": 7, "b": 2.5}
 
@@ -78,3 +79,32 @@ def test_deep_sums_and_negative_constants_are_written_right() -> None:
 def test_what_cannot_be_written_down_is_a_type_error(function: Any) -> None:
     with pytest.raises(TypeError):
         trace(function, {"a": 1})
+
+
+def test_code_for_columns_gives_what_the_function_gives_row_by_row() -> None:
+    a, b = np.array([7.0, 1.0, 4.0, 9.0]), np.array([2.5, 9.0, 4.0, 0.5])
+    code = trace_columns(shape, EXAMPLE)
+    assert code.takes({"a": a, "b": b}) is True
+    found = code.run(a=a, b=b)
+    rows = [shape({"a": x, "b": y}) for x, y in zip(a.tolist(), b.tolist(), strict=True)]
+    assert found["total"].tolist() == [row["total"] for row in rows]
+    assert found["parts"][1]["same"][0].tolist() == [row["parts"][0] for row in rows]
+    assert code.run(a=3.0, b=2.0) == shape({"a": 3.0, "b": 2.0})
+    narrow = trace_columns(shape, EXAMPLE, fixed=["b"])
+    assert narrow.run(a=a)["total"].tolist() == [
+        shape({"a": x, "b": 2.5})["total"] for x in a.tolist()
+    ]
+
+
+def test_rows_on_another_path_are_told_apart() -> None:
+    def branching(given: Mapping[str, Any]) -> Any:
+        if given["a"] > 5:
+            return [given["a"] + given["b"]]
+        return [given["b"]] if given["b"] else [0]
+
+    a, b = np.array([7.0, 5.0, 6.0, 1.0]), np.array([1.0, 0.0, 0.0, 1.0])
+    above = trace_columns(branching, {"a": 7.0, "b": 1.0})
+    below = trace_columns(branching, {"a": 1.0, "b": 1.0})
+    assert above.takes({"a": a, "b": b}).tolist() == [True, False, True, False]
+    assert below.takes({"a": a, "b": b}).tolist() == [False, False, False, True]
+    assert below.takes({"a": 9.0, "b": b}).tolist() == [False] * 4

@@ -37,6 +37,20 @@ def figures(chosen: Scenario) -> dict[str, Any]:
     }
 
 
+def totals(chosen: Scenario) -> dict[str, Number]:
+    """Of these numbers, those that many predictions have: one column each."""
+    result = estimate(chosen, operator_table)
+    return {
+        "latency_s": result.latency_s,
+        "energy_j": result.energy_j,
+        "flops": result.flops,
+        "peak_memory_gib": result.memory.peak_gib if result.memory else None,
+        "call_bound": call_bound(result),
+        "tokens": result.plan.effective.tokens,
+        "megapixels": result.plan.megapixels,
+    }
+
+
 def _stages(result: Estimate) -> dict[str, dict[str, Number | None]]:
     peaks = result.memory.stages_gib if result.memory else {}
     stages: dict[str, dict[str, Number | None]] = {

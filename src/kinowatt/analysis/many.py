@@ -1,15 +1,15 @@
 """`predict_many`: the same theory on arrays, chunk by chunk, without a loop over videos."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from kinowatt.analysis.compiled import totals_of, with_settings
 from kinowatt.analysis.predict import DEFAULT_GPU, scenario
 from kinowatt.errors import InputError, require_extra
 from kinowatt.facts.operator_tables import operator_table
 from kinowatt.theory.kernels import other_kernels
-from kinowatt.theory.predict import Scenario, estimate, moved_of, reach_of
-from kinowatt.theory.profile import Reach, interval
+from kinowatt.theory.predict import Scenario, moved_of
+from kinowatt.theory.profile import Reach, beyond, interval, sizes
 from kinowatt.theory.workload import FIELDS
 from kinowatt.units import joules_to_wh
 
@@ -26,7 +26,10 @@ COLUMNS = (
     "flops",
 )
 REACH = ("call_bound", "beyond")  # what intervals depend on besides
-CHUNK = 8_192  # elements whose intermediate columns stay in the cache
+TOTALS = ("latency_s", "energy_wh_gpu", "flops", "peak_memory_gib", *REACH)
+
+Columns = dict[str, Any]
+Part = tuple[Any, Columns]  # indexes of some rows, and their columns
 
 
 def predict_many(model: str, gpu: str = DEFAULT_GPU, **given: Any) -> Mapping[str, Any]:
@@ -46,16 +49,22 @@ def predict_many(model: str, gpu: str = DEFAULT_GPU, **given: Any) -> Mapping[st
         shapes = ", ".join(f"{name} {a.shape}" for name, a in arrays.items())
         raise InputError(f"settings do not broadcast together: {shapes}") from None
     chosen = scenario(model, gpu, **others, **arrays)
-    steps = np.asarray(chosen.workload.steps, float)
+    # As given: what was checked is a copy, in floats
+    chosen = with_settings(chosen, {name: a for name, a in arrays.items() if a.shape})
     shape_of_forward = np.broadcast_shapes(
         *(np.shape(getattr(chosen.workload, n)) for n in FIELDS if n != "steps")
     )
     if int(np.prod(shape_of_forward)) < int(np.prod(shape)):
         fixed, per_step = _by_step(np, chosen, shape_of_forward)
-        columns = {name: fixed[name] + per_step[name] * steps for name in fixed}
+        steps = np.asarray(chosen.workload.steps, float)
+        columns = _with_intervals(
+            chosen, {name: fixed[name] + per_step[name] * steps for name in fixed}
+        )
     else:
-        columns = _chunked(np, chosen, shape)
-    return _with_intervals(np, chosen, columns, shape)
+        each = _parts(np, chosen, shape)
+        parts = ((rows, _with_intervals(chosen, found)) for rows, found in each)
+        columns = _joined(np, COLUMNS, parts, shape)
+    return {name: np.broadcast_to(columns[name], shape) for name in COLUMNS}
 
 
 def _array(np: Any, name: str, value: Any) -> Any:
@@ -65,44 +74,41 @@ def _array(np: Any, name: str, value: Any) -> Any:
     return found
 
 
-def _by_step(np: Any, chosen: Scenario, shape: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+def _by_step(np: Any, chosen: Scenario, shape: Any) -> tuple[Columns, Columns]:
     """Cost is linear in steps: evaluated at one and at two."""
-    one, two = (
-        _chunked(np, replace(chosen, workload=replace(chosen.workload, steps=count)), shape)
-        for count in (1, 2)
-    )
+    counts = (with_settings(chosen, {"steps": count}) for count in (1, 2))
+    one, two = (_joined(np, TOTALS, _parts(np, each, shape), shape) for each in counts)
     per_step = {name: two[name] - one[name] for name in one}
     per_step |= dict.fromkeys(("peak_memory_gib", *REACH), np.zeros(()))
     return {name: one[name] - per_step[name] for name in one}, per_step
 
 
-def _chunked(np: Any, chosen: Scenario, shape: Any) -> dict[str, Any]:
-    size = int(np.prod(shape)) if shape else 1
-    flat = {
-        name: np.broadcast_to(getattr(chosen.workload, name), shape).reshape(-1)
-        for name in FIELDS
-        if np.ndim(getattr(chosen.workload, name))
-    }
-    out = {name: np.empty(size) for name in ("latency_s", "energy_wh_gpu", "flops", *REACH)}
-    out["peak_memory_gib"] = np.full(size, np.nan)
-    for start in range(0, size, CHUNK):
-        part = slice(start, min(start + CHUNK, size))
-        workload = replace(chosen.workload, **{name: a[part] for name, a in flat.items()})
-        result = estimate(replace(chosen, workload=workload), operator_table)
-        out["latency_s"][part] = result.latency_s
-        out["energy_wh_gpu"][part] = joules_to_wh(result.energy_j)
-        out["flops"][part] = result.flops
-        reach = reach_of(chosen, result)
-        out["call_bound"][part] = reach.call_bound
-        out["beyond"][part] = reach.beyond
-        if result.memory is not None:
-            out["peak_memory_gib"][part] = result.memory.peak_gib
-    return {name: column.reshape(shape) for name, column in out.items()}
+def _parts(np: Any, chosen: Scenario, shape: Any) -> Iterator[Part]:
+    """`TOTALS` of all rows, part by part."""
+    settings = {name: getattr(chosen.workload, name) for name in FIELDS}
+    flat = {n: np.broadcast_to(v, shape).reshape(-1) for n, v in settings.items() if np.ndim(v)}
+    for rows, found in totals_of(with_settings(chosen, flat), int(np.prod(shape))):
+        reached = sizes(tokens=found["tokens"], megapixels=found["megapixels"])
+        columns = {
+            **found,
+            "energy_wh_gpu": joules_to_wh(found["energy_j"]),
+            "beyond": sum(beyond(chosen.profile, reached).values()),
+        }
+        if found["peak_memory_gib"] is None:
+            columns["peak_memory_gib"] = np.nan
+        yield rows, columns
 
 
-def _with_intervals(
-    np: Any, chosen: Scenario, columns: dict[str, Any], shape: Any
-) -> dict[str, Any]:
+def _joined(np: Any, names: Iterable[str], parts: Iterable[Part], shape: Any) -> Columns:
+    """Whole columns of these names."""
+    joined = {name: np.empty(int(np.prod(shape))) for name in names}
+    for rows, columns in parts:
+        for name, column in joined.items():
+            column[rows] = columns[name]
+    return {name: column.reshape(shape) for name, column in joined.items()}
+
+
+def _with_intervals(chosen: Scenario, columns: Columns) -> Columns:
     reach = Reach(
         model=chosen.model.name,
         call_bound=columns["call_bound"],
@@ -116,4 +122,4 @@ def _with_intervals(
     for level, (low, high) in latency.items():
         found[f"latency_s_{level}_low"], found[f"latency_s_{level}_high"] = low, high
     found["energy_wh_gpu_95_low"], found["energy_wh_gpu_95_high"] = energy["95"]
-    return {column: np.broadcast_to(found[column], shape) for column in COLUMNS}
+    return found

@@ -27,6 +27,7 @@ DEFAULT_GPU = "h100-sxm"
 _OPTIONS = ("profile", "preset", "recipe", "tiling", "offload", "what_if")
 _ACCOUNTING = ("grid", "intensity", "price", "pue", "embodied", "host")
 SETTINGS = (*_OPTIONS, *_ACCOUNTING, *FIELDS)
+_OF_SCENARIO = frozenset((*_OPTIONS, *FIELDS))
 
 
 def scenario(model: str, gpu: str = DEFAULT_GPU, **given: Any) -> Scenario:
@@ -36,7 +37,7 @@ def scenario(model: str, gpu: str = DEFAULT_GPU, **given: Any) -> Scenario:
     (mapping) and the settings of `Workload`.
     """
     for name in given:
-        if name not in (*_OPTIONS, *FIELDS):
+        if name not in _OF_SCENARIO:
             raise unknown_name("setting", name, SETTINGS)
     spec = find_model(_text("model", model))
     device = find_gpu(_text("gpu", gpu))
@@ -115,7 +116,8 @@ def _assemble(chosen: Scenario, figures: Mapping[str, Any], accounting: Accounti
     """A `Prediction` from the numbers of one scenario."""
     latency_s, energy_j = figures["latency_s"], figures["energy_j"]
     energy_wh = joules_to_wh(energy_j)
-    name, reach = chosen.model.name, _reach(chosen, figures)
+    outside = beyond(chosen.profile, _sizes(figures))
+    name, reach = chosen.model.name, _reach(chosen, figures, outside)
     return Prediction(
         model=name,
         gpu=chosen.gpu.name,
@@ -144,7 +146,7 @@ def _assemble(chosen: Scenario, figures: Mapping[str, Any], accounting: Accounti
             **accounting.shown(),
         },
         provenance=_provenance(chosen),
-        warnings=_warnings(chosen, figures),
+        warnings=_warnings(chosen, figures, outside),
     )
 
 
@@ -152,11 +154,11 @@ def _sizes(figures: Mapping[str, Any]) -> Mapping[str, float]:
     return sizes(tokens=figures["effective"]["tokens"], megapixels=figures["megapixels"])
 
 
-def _reach(chosen: Scenario, figures: Mapping[str, Any]) -> Reach:
+def _reach(chosen: Scenario, figures: Mapping[str, Any], outside: Mapping[str, float]) -> Reach:
     return Reach(
         model=chosen.model.name,
         call_bound=figures["call_bound"],
-        beyond=sum(beyond(chosen.profile, _sizes(figures)).values()),
+        beyond=sum(outside.values()),
         changed=other_kernels(chosen.what_if),
         moved=moved_of(chosen, operator_table),
     )
@@ -195,7 +197,9 @@ def _memory(chosen: Scenario, figures: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _warnings(chosen: Scenario, figures: Mapping[str, Any]) -> tuple[dict[str, str], ...]:
+def _warnings(
+    chosen: Scenario, figures: Mapping[str, Any], outside: Mapping[str, float]
+) -> tuple[dict[str, str], ...]:
     effective = Effective(**figures["effective"])
     differs = notes(chosen.model, chosen.workload, chosen.recipe, effective)
     found = [{"code": code, "message": message} for code, message in differs]
@@ -204,7 +208,8 @@ def _warnings(chosen: Scenario, figures: Mapping[str, Any]) -> tuple[dict[str, s
     if chosen.model.name not in chosen.profile.seen:
         message = f"{chosen.profile.name} was not fitted on {chosen.model.name}: wider interval"
         found.append({"code": "model_not_in_profile", "message": message})
-    found += [{"code": "out_of_range", "message": words} for words in _outside(chosen, figures)]
+    words = _outside(chosen, _sizes(figures), outside)
+    found += [{"code": "out_of_range", "message": each} for each in words]
     peak_gib = figures["peak_memory_gib"]
     if peak_gib is not None and peak_gib > chosen.gpu.memory_gib:
         found.append({"code": "out_of_memory", "message": _remedy(chosen, peak_gib)})
@@ -227,10 +232,11 @@ def _offloaded(chosen: Scenario) -> dict[str, str]:
     return {"code": "offload_of_one_host", "message": message}
 
 
-def _outside(chosen: Scenario, figures: Mapping[str, Any]) -> Iterable[str]:
+def _outside(
+    chosen: Scenario, reached: Mapping[str, float], outside: Mapping[str, float]
+) -> Iterable[str]:
     """What lies outside the rows of the profile, in words."""
-    reached = _sizes(figures)
-    for name, doublings in beyond(chosen.profile, reached).items():
+    for name, doublings in outside.items():
         if doublings:
             least, largest = chosen.profile.ranges[name]
             yield (

@@ -182,19 +182,15 @@ def take_in(
     target: str, files: Sequence[str], assume: tuple[str, ...], mapping: tuple[str, ...]
 ) -> list[dict[str, Any]]:
     require_extra("campaign", "sqlalchemy")
+    from kinowatt.campaign import importing
     from kinowatt.campaign.claimed import parse_assumed
-    from kinowatt.campaign.importing import check_readable, import_path
     from kinowatt.campaign.store import open_store
 
     assumed, columns = parse_assumed(assume), parse_map(mapping)
-    for file in files:
-        check_readable(Path(file), assumed, columns)  # before a store is made for nothing
+    # All begun before a store is made for nothing
+    sources = [s for file in files for s in importing.sources(Path(file), assumed, columns)]
     with open_store(target) as store:
-        found = [
-            asdict(imported)
-            for file in files
-            for imported in import_path(store, Path(file), assumed, columns)
-        ]
+        found = [asdict(importing.take_in(store, source)) for source in sources]
     for imported in found:
         for note in imported.pop("notes"):
             sys.stderr.write(f"{note}\n")

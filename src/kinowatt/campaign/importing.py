@@ -2,16 +2,18 @@
 
 import errno
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from kinowatt.campaign.claimed import claimed_rows
 from kinowatt.campaign.entry import Entry, entry
-from kinowatt.campaign.parsing import Line, entries_of
+from kinowatt.campaign.parsing import CHUNK, Line, entries_of
 from kinowatt.campaign.store import Store
 from kinowatt.errors import InputError
+from kinowatt.formats.claims import Reading
 from kinowatt.formats.flat import DOCUMENT, documents_in_csv, documents_in_parquet
 from kinowatt.formats.mapping import Column
 from kinowatt.formats.registry import read_claims
@@ -31,17 +33,46 @@ class Imported:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Source:
+    """A file whose first rows were read and are none but good ones; `entries`: all of its rows, once.
+
+    `notes` grow while they are read.
+    """
+
+    file: Path
+    format: str
+    entries: Iterator[Entry]
+    notes: list[str]
+
+
 def import_path(
-    store: Store,
-    path: Path,
-    assumed: Mapping[str, Any] | None = None,
-    mapping: Sequence[Column] = (),
+    store: Store, path: Path, assumed: Mapping[str, Any] | None = None
 ) -> list[Imported]:
     """A file, or every file of rows of a folder; of each file all rows are stored, or none.
 
     Raises `InputError` for what is no file of rows, and for a row that contradicts a stored one.
     """
-    return [_import(store, file, assumed or {}, mapping) for file in files_of(path)]
+    return [take_in(store, source) for source in sources(path, assumed)]
+
+
+def take_in(store: Store, source: Source) -> Imported:
+    """Stores the rows of one file, all or none."""
+    added = store.add_entries(source.entries)
+    return Imported(
+        file=str(source.file),
+        format=source.format,
+        added=added.added,
+        known=added.known,
+        notes=tuple(source.notes),
+    )
+
+
+def sources(
+    path: Path, assumed: Mapping[str, Any] | None = None, mapping: Sequence[Column] = ()
+) -> Iterator[Source]:
+    """What there is to take in of a file or folder; raises `InputError` for what is no file of rows."""
+    return (_source(file, assumed or {}, mapping) for file in files_of(path))
 
 
 def files_of(path: Path) -> list[Path]:
@@ -53,45 +84,37 @@ def files_of(path: Path) -> list[Path]:
     return row_files(path)
 
 
-def check_readable(path: Path, assumed: Mapping[str, Any], mapping: Sequence[Column] = ()) -> None:
-    """Reads up to the first row of what `import_path` would read; raises what it would raise."""
-    for file in files_of(path):
-        next(_entries(file, assumed, mapping, [])[1], None)
-
-
-def _import(
-    store: Store, file: Path, assumed: Mapping[str, Any], mapping: Sequence[Column]
-) -> Imported:
-    notes: list[str] = []
-    name, entries = _entries(file, assumed, mapping, notes)
-    added = store.add_entries(entries)
-    return Imported(
-        file=str(file), format=name, added=added.added, known=added.known, notes=tuple(notes)
-    )
-
-
-def _entries(
-    file: Path, assumed: Mapping[str, Any], mapping: Sequence[Column], notes: list[str]
-) -> tuple[str, Iterator[Entry]]:
+def _source(file: Path, assumed: Mapping[str, Any], mapping: Sequence[Column]) -> Source:
     """The format of a file by its first bytes, and its rows."""
-
-    def warn(problem: Problem) -> None:
-        notes.append(f"{problem}; it is left out")
-
     try:
         with file.open("rb") as opened:
             start = opened.readline(2**16)
     except OSError as error:
         raise InputError(f"{file}: {error.strerror}") from None
     if start.startswith(_PARQUET):
-        return "parquet", entries_of(file, _lines(documents_in_parquet(file)), warn)
+        return _of_ours(file, "parquet", lambda: _lines(documents_in_parquet(file)))
     if start.lstrip().startswith(b"{"):
-        return "jsonl", entries_of(file, _text_lines(file), warn)
+        return _of_ours(file, "jsonl", lambda: _text_lines(file))
     if DOCUMENT.encode() in start.strip().split(b","):
-        return "csv", entries_of(file, _lines(documents_in_csv(file)), warn)
-    reading = read_claims(file, mapping)
-    notes.extend(reading.notes)
-    return reading.format, (entry(row) for row in claimed_rows(reading, assumed))
+        return _of_ours(file, "csv", lambda: _lines(documents_in_csv(file)))
+    return _of_claims(file, read_claims(file, mapping), assumed)
+
+
+def _of_ours(file: Path, name: str, lines: Callable[[], Iterator[Line]]) -> Source:
+    """Its first rows are read twice, since there may be too many rows to keep."""
+    notes: list[str] = []
+
+    def warn(problem: Problem) -> None:
+        notes.append(f"{problem}; it is left out")
+
+    next(entries_of(file, islice(lines(), CHUNK), lambda _: None), None)
+    return Source(file=file, format=name, entries=entries_of(file, lines(), warn), notes=notes)
+
+
+def _of_claims(file: Path, reading: Reading, assumed: Mapping[str, Any]) -> Source:
+    rows = claimed_rows(reading, assumed)
+    entries = (entry(row) for row in chain([*islice(rows, 1)], rows))
+    return Source(file=file, format=reading.format, entries=entries, notes=[*reading.notes])
 
 
 def _text_lines(file: Path) -> Iterator[Line]:

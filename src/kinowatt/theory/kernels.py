@@ -81,7 +81,7 @@ def _blocks(operators: Sequence[Operator]) -> dict[str, Number]:
             convolutions = convolutions + o.calls
     known = all(o.bytes is not None for o in operators)
     # A transformer has one convolution a forward, into patches; a UNet has them in every block
-    if not known or not found or bool(convolutions >= sum(found.values())):
+    if not known or not found or _all(convolutions >= sum(found.values())):
         raise InputError("compile=blocks is known for transformers alone, with their bytes")
     return found
 
@@ -90,7 +90,18 @@ def _in_blocks(operator: Operator, blocks: Mapping[str, Number]) -> bool:
     """Outside of blocks an operator runs once or twice a forward."""
     if operator.stage != "denoiser" or operator.source not in blocks:
         return False
-    return bool(operator.calls >= blocks[operator.source])
+    return _all(operator.calls >= blocks[operator.source])
+
+
+def _all(truth: Number) -> bool:
+    """Whether it holds for every video; `InputError` where it does for some."""
+    if not hasattr(truth, "all"):
+        return bool(truth)
+    if truth.any() != truth.all():
+        raise InputError(
+            "compile=blocks of columns needs guidance in all rows or in none: ask for them apart"
+        )
+    return bool(truth.all())
 
 
 def _fused_away(operator: Operator, blocks: Mapping[str, Number]) -> bool:

@@ -131,6 +131,8 @@ def table_operators(
         undecided = undecided * (1 - holds * 1)
         if _never(weight):
             continue
+        if _always(weight):
+            weight = 1.0
         evaluator = Evaluator(values)
         try:
             rows = compiled(table, index)
@@ -146,11 +148,17 @@ def _never(weight: Number) -> bool:
     return not (weight.any() if hasattr(weight, "any") else weight)
 
 
+def _always(weight: Number) -> bool:
+    """Whether a weight, 0 or 1 and not never, is 1 in every row."""
+    return bool(weight.all()) if hasattr(weight, "all") else True
+
+
 def _operator(
     row: CompiledRow, evaluator: Evaluator, stage: str, source: str, times: Number
 ) -> Operator:
     dims = {name: evaluator(terms) for name, terms in row.dims.items()}
     calls = evaluator(row.calls) * times
+    computes = row.row.kind in COMPUTE_KINDS
     return Operator(
         stage=stage,
         source=source,
@@ -161,7 +169,7 @@ def _operator(
         storage=row.row.storage,
         dims=dims,
         calls=calls,
-        flops=flops_per_call(row.row.kind, dims) * calls,
+        flops=flops_per_call(row.row.kind, dims) * calls if computes else 0.0,
         bytes=evaluator(row.bytes) * times,
         access=row.row.access,
         text_only=row.text_only,

@@ -4,11 +4,15 @@ A prediction walks tables of symbolic operators, and most of its time goes into 
 the same for every size, frame count and step count. `trace` runs the function once on numbers that
 write down what is done to them, and compiles that. Where the function looks at a number (`if`), the
 outcome becomes a guard: numbers that would take another path are not answered by this code.
+`trace_columns` does the same for columns of numbers, whose rows may take different paths.
 """
 
 import operator
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
+
+from kinowatt.theory.expressions import where
 
 Number = Any
 DEPTH = 10  # of an expression before it gets a name of its own
@@ -43,6 +47,11 @@ _METHODS = {
 _NEUTRAL = {"+": 0, "*": 1}
 _COMPARISONS = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
 
+# How a choice is written: of numbers, and of columns element by element
+_OF_NUMBERS = "({1} if {0} else {2})"
+_OF_COLUMNS = "where({0}, {1}, {2})"
+
+Function = Callable[[Mapping[str, Number]], Any]  # numbers by name → dicts and lists of numbers
 Operand = int | str  # a node, or a constant as it is written
 Node = tuple[str, *tuple[Operand, ...]]  # a sign and what it joins; "if": condition, then, else
 
@@ -90,6 +99,8 @@ class Symbol:
 
 
 def _apply(sign: str, left: Number, right: Number) -> Number:
+    if sign == "/" and not isinstance(left, Symbol) and left == 0:
+        return left / right.value  # nothing of whatever
     for constant, other in ((left, right), (right, left)):
         if isinstance(other, Symbol) and not isinstance(constant, Symbol):
             plain = _plain(sign, constant, other)
@@ -133,9 +144,7 @@ _install()
 
 
 def trace(
-    function: Callable[[Mapping[str, Number]], Any],
-    example: Mapping[str, Number],
-    fixed: Collection[str] = (),
+    function: Function, example: Mapping[str, Number], fixed: Collection[str] = ()
 ) -> Callable[..., Any]:
     """Code that gives what `function` gives for numbers that take the example's path, else None.
 
@@ -144,38 +153,81 @@ def trace(
     code answers no other values of them. `TypeError` where the function does what can't be written
     down.
     """
+    tape, result = _taped(function, example, fixed)
+    tests = [f"{name} != {example[name]!r}" for name in example if name in fixed]
+    return _Writer(tape, tape.guards, _OF_NUMBERS).code(list(example), tests, result)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ColumnCode:
+    """Code on columns, and on numbers that are the same in every row.
+
+    `run` gives what the function gives, for rows on one path alone; `looks` gives what the function
+    looks at, and `seen` what it then sees on that path.
+    """
+
+    run: Callable[..., Any]
+    looks: Callable[..., list[Any]]
+    seen: tuple[bool, ...]
+
+    def takes(self, columns: Mapping[str, Any]) -> Any:
+        """Which rows are on the path: True, False, or one of them for each row."""
+        found: Any = True
+        for value, truth in zip(self.looks(**columns), self.seen, strict=True):
+            found = found & ((value != 0) == truth)
+        return found
+
+
+def trace_columns(
+    function: Function, example: Mapping[str, Number], fixed: Collection[str] = ()
+) -> ColumnCode:
+    """`trace` for columns, without the `fixed` numbers: the code is for their values alone."""
+    tape, result = _taped(function, example, fixed)
+    names = [name for name in example if name not in fixed]
+    looks = [Symbol(tape, index, None) for index in tape.guards]
+    run, look = (_Writer(tape, {}, _OF_COLUMNS).code(names, (), each) for each in (result, looks))
+    return ColumnCode(run=run, looks=look, seen=tuple(tape.guards.values()))
+
+
+def _taped(
+    function: Function, example: Mapping[str, Number], fixed: Collection[str]
+) -> tuple[Tape, Any]:
+    """What the function did to the example's numbers, and what it gave."""
     tape = Tape()
     given = {
         name: value if name in fixed else tape.symbol(("=", name), value)
         for name, value in example.items()
     }
-    result = function(given)
-    names: dict[str, Any] = {}
-    tests = [f"{name} != {example[name]!r}" for name in example if name in fixed]
-    source = _Writer(tape).function(list(example), tests, result)
-    exec(compile(source, "<traced>", "exec"), names)
-    run: Callable[..., Any] = names["run"]
-    return run
+    return tape, function(given)
 
 
 class _Writer:
     """Writes a tape as the source of one function; nodes that nothing needs are left out."""
 
-    def __init__(self, tape: Tape) -> None:
+    def __init__(self, tape: Tape, guards: Mapping[int, bool], choice: str) -> None:
         self.tape = tape
+        self.guards = guards
+        self.choice = choice
         self.uses = [0] * len(tape.nodes)
         self.texts: dict[int, tuple[str, int]] = {}
 
-    def function(self, names: list[str], tests: Iterable[str], result: Any) -> str:
+    def code(self, names: list[str], tests: Iterable[str], result: Any) -> Callable[..., Any]:
+        """The function itself."""
+        known: dict[str, Any] = {"where": where}
+        exec(compile(self._function(names, tests, result), "<traced>", "exec"), known)
+        run: Callable[..., Any] = known["run"]
+        return run
+
+    def _function(self, names: list[str], tests: Iterable[str], result: Any) -> str:
         """`tests`: what makes numbers others than those that the code is for."""
         self._count(result)
         lines = [f"def run({', '.join(names)}):"]
         lines += [f"    if {test}: return None" for test in tests]
-        first = self._closure(self.tape.guards)
+        first = self._closure(self.guards)
         for index in sorted(first):
             self._node(index, lines)
-            if index in self.tape.guards:
-                word = "not " if self.tape.guards[index] else ""
+            if index in self.guards:
+                word = "not " if self.guards[index] else ""
                 lines.append(f"    if {word}({self.texts[index][0]}): return None")
         for index in range(len(self.tape.nodes)):
             if self.uses[index] and index not in first:
@@ -195,7 +247,7 @@ class _Writer:
         return found
 
     def _count(self, result: Any) -> None:
-        for index in self.tape.guards:
+        for index in self.guards:
             self.uses[index] += 2
         for index in _symbols(result):
             self.uses[index] += 1
@@ -212,7 +264,7 @@ class _Writer:
             return
         texts = [self._text(operand) for operand in operands]
         words = [text for text, _ in texts]
-        text = "({1} if {0} else {2})".format(*words) if sign == "if" else f"({sign.join(words)})"
+        text = self.choice.format(*words) if sign == "if" else f"({sign.join(words)})"
         depth = 1 + max(deep for _, deep in texts)
         if self.uses[index] > 1 or depth > DEPTH:
             lines.append(f"    v{index} = {text}")

@@ -5,7 +5,7 @@ from fastapi import APIRouter, Request, Response
 from kinowatt.analysis.predict import predict
 from kinowatt.app.serve.batches import batch
 from kinowatt.app.serve.bodies import needed
-from kinowatt.app.serve.http import JSON, answer, body, content
+from kinowatt.app.serve.http import JSON, Direct, answer, body, content
 from kinowatt.app.serve.schemas import (
     BatchAnswer,
     BatchRequest,
@@ -14,7 +14,7 @@ from kinowatt.app.serve.schemas import (
     operation,
 )
 
-router = APIRouter(tags=["predict"])
+router = APIRouter(tags=["predict"], route_class=Direct)
 
 
 @router.post("/predict", **operation(PredictRequest, PredictionAnswer))
