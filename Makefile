@@ -38,7 +38,7 @@ setup: $(FULL)/.ready  ## the environment with every extra and tool
 # Then the tests that share both
 .PHONY: test
 test: setup  ## the whole gate: format, lint, types, imports, tests, docs
-	$(MAKE) -j2 --output-sync=target alone types theory docs lint browser
+	$(MAKE) -j2 --output-sync=target alone types theory blocks docs lint browser
 	$(MAKE) others
 
 .PHONY: lint
@@ -52,12 +52,16 @@ types: setup  ## mypy --strict
 	mypy
 
 .PHONY: tests
-tests: alone theory others  ## tests and the code blocks of README and docs, with coverage of the theory
+tests: alone theory blocks others  ## tests and the code blocks of README and docs, with coverage of the theory
 
 .PHONY: theory
 theory: setup
 	pytest $(PURE) --cov --cov-report=
 	python scripts/branch_coverage.py kinowatt/theory 95
+
+.PHONY: blocks
+blocks: setup
+	pytest -m "$(GATE)" docs README.md CONTRIBUTING.md
 
 .PHONY: alone
 alone: setup
@@ -65,7 +69,7 @@ alone: setup
 
 .PHONY: others
 others: setup browser
-	pytest -m "not alone and $(GATE)" -n 2 --dist loadfile --no-loadscope-reorder \
+	pytest tests -m "not alone and $(GATE)" -n 2 --dist loadfile --no-loadscope-reorder \
 		$(PURE:%=--ignore=%)
 
 .PHONY: browser
