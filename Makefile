@@ -13,6 +13,8 @@ ALONE = $(shell grep -rl --include='test_*.py' 'pytest.mark.alone' tests)
 # Those that run the real pipelines of diffusers are slow under coverage, and no theory's branch needs
 # them: they run with the others
 PURE = $(filter-out $(wildcard tests/theory/*_against_*.py), $(wildcard tests/theory/test_*.py))
+# Those that wait a third of their time, for processes that they start and kill
+WAITING := tests/campaign tests/lab/test_worker.py tests/lab/test_rows.py
 EVIDENCE := docs/evidence
 # A full environment serves the reproduction as well; a bare clone builds only the light one.
 PAPER := $(if $(wildcard $(FULL)/.ready),$(FULL),$(LIGHT))
@@ -35,11 +37,11 @@ $(LIGHT)/.ready: requirements.lock pyproject.toml
 setup: $(FULL)/.ready  ## the environment with every extra and tool
 
 # First what needs one core: the tests that compare times, and beside them one thing after another.
-# Then the tests that share both
+# Then the tests that share both, and those that wait in what they leave
 .PHONY: test
 test: setup  ## the whole gate: format, lint, types, imports, tests, docs
-	$(MAKE) -j2 --output-sync=target alone types theory docs lint browser
-	$(MAKE) others
+	$(MAKE) -j2 --output-sync=target alone types theory blocks docs lint browser
+	$(MAKE) -j2 --output-sync=target others waiting
 
 .PHONY: lint
 lint: setup  ## format, lint and the order of imports
@@ -52,12 +54,16 @@ types: setup  ## mypy --strict
 	mypy
 
 .PHONY: tests
-tests: alone theory others  ## tests and the code blocks of README and docs, with coverage of the theory
+tests: alone theory blocks others waiting  ## tests and the code blocks of README and docs, with coverage of the theory
 
 .PHONY: theory
 theory: setup
 	pytest $(PURE) --cov --cov-report=
 	python scripts/branch_coverage.py kinowatt/theory 95
+
+.PHONY: blocks
+blocks: setup
+	pytest -m "$(GATE)" docs README.md CONTRIBUTING.md
 
 .PHONY: alone
 alone: setup
@@ -65,8 +71,12 @@ alone: setup
 
 .PHONY: others
 others: setup browser
-	pytest -m "not alone and $(GATE)" -n 2 --dist loadfile --no-loadscope-reorder \
-		$(PURE:%=--ignore=%)
+	pytest tests -m "not alone and $(GATE)" -n 2 --dist loadfile --no-loadscope-reorder \
+		$(PURE:%=--ignore=%) $(WAITING:%=--ignore=%)
+
+.PHONY: waiting
+waiting: setup
+	pytest -m "not alone and $(GATE)" $(WAITING)
 
 .PHONY: browser
 browser:  ## a Chromium for the tests of the dashboard, where it may be installed

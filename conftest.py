@@ -2,6 +2,7 @@
 
 import doctest
 import gc
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,10 @@ from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
 
 from doc_blocks import holds, run, steps
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# Tiny tensors gain nothing from more threads, which wait for one another by spinning
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Beside torch and the rest there are millions of objects that live on: the collector need not walk
 # them every few thousand new ones (a tenth of the time)
@@ -31,7 +36,7 @@ LONGEST = (
         "tests/lab/test_worker.py",
         "tests/lab/test_watch",
     ),
-    *("tests/app/", "tests/lab/", "tests/analysis/", "docs/"),
+    *("tests/app/", "tests/lab/", "tests/analysis/"),
 )
 
 
@@ -41,6 +46,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((n for n, begins in enumerate(starts) if begins), len(LONGEST))
 
     items.sort(key=place)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """What is dear even to collect, where no test of it would run."""
+    at_length = collection_path.name.endswith("_at_length.py")
+    return True if at_length and "not torture" in config.option.markexpr else None
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:

@@ -1,6 +1,5 @@
 """What every test may use: where the repo is, and a Python that starts fresh."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,9 +9,6 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[1]
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
-# Tiny tensors gain nothing from more threads, which wait for one another by spinning
-os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")

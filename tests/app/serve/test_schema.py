@@ -1,6 +1,5 @@
 """Schemathesis: answers are as documented, whatever is asked."""
 
-import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.checks import CHECKS, load_all_checks
@@ -32,13 +31,6 @@ def test_answers_are_as_documented(case: schemathesis.Case) -> None:
 @sampled.include(path=COSTLY).parametrize()
 @settings(max_examples=4, **USUAL)
 def test_costly_answers_are_as_documented(case: schemathesis.Case) -> None:
-    case.call_and_validate(excluded_checks=EXCEPT)
-
-
-@pytest.mark.torture
-@schema.parametrize()
-@settings(max_examples=50, **USUAL)
-def test_many_more_answers_are_as_documented(case: schemathesis.Case) -> None:
     case.call_and_validate(excluded_checks=EXCEPT)
 
 

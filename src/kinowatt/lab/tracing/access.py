@@ -27,10 +27,10 @@ def access_of(kind: str, ins: Sequence[torch.Tensor], outs: Sequence[torch.Tenso
     operands = [t for t in (*ins, *outs) if t.numel() > 1]
     found = [_own(t) if t.dim() > len(shape) or not _fits(t, shape) else None for t in operands]
     alone = [access for access in found if access is not None]
-    joined = [t.expand(shape) for t, access in zip(operands, found, strict=True) if access is None]
+    joined = [_seen(t, shape) for t, access in zip(operands, found, strict=True) if access is None]
     strides = outs[0].stride()
     axes = sorted(range(len(shape)), key=lambda axis: -strides[axis])
-    along = [_along([(shape[i], t.stride(i)) for i in axes if shape[i] > 1]) for t in joined]
+    along = [_along([(shape[i], seen[i]) for i in axes if shape[i] > 1]) for seen in joined]
     mixed = kind == "pointwise" and len({t.dtype for t in operands}) > 1
     return max([*alone, *along, UNEVEN if mixed else DENSE], key=ORDER.index)
 
@@ -39,6 +39,13 @@ def _fits(tensor: torch.Tensor, shape: torch.Size) -> bool:
     """Whether it can be seen in the result's shape; pieces of a concatenation cannot."""
     sizes = zip(reversed(tensor.shape), reversed(shape), strict=False)
     return all(own in (1, other) for own, other in sizes)
+
+
+def _seen(tensor: torch.Tensor, shape: torch.Size) -> list[int]:
+    """Its strides in the result's shape, 0 where it is repeated."""
+    own = zip(tensor.shape, tensor.stride(), shape[len(shape) - tensor.dim() :], strict=True)
+    repeated = [0] * (len(shape) - tensor.dim())
+    return repeated + [stride if size == wanted else 0 for size, stride, wanted in own]
 
 
 def _own(tensor: torch.Tensor) -> str:
