@@ -309,10 +309,12 @@ BASES: dict[str, dict[str, Any]] = {
     LTX: {**sized((512, 704, 121)), "recipe": "single", "steps": 30},
     ANIMATEDIFF: {"frames": 32, "steps": 50, "guidance_scale": 7.5},
     WAN_14B: {"frames": 33, "steps": 12},
+    COG_5B: {"steps": 16},
 }
 # Flash attention takes no mask, and LTX-Video has one; `default` was cuDNN's on that machine.
 BACKENDS = ((WAN, "flash"), (COG_2B, "flash"), (ANIMATEDIFF, "flash"), (WAN, "efficient"))
 BACKENDS += ((COG_2B, "efficient"), (LTX, "efficient"))
+LATER = ((COG_5B, "flash"), (COG_5B, "efficient"), (WAN_14B, "flash"))
 UNGUIDED_STEPS = 80  # half the work a step: enough of them to be composed
 THREE = (WAN, COG_2B, LTX)
 # diffusers 0.42 names no repeated blocks of CogVideoX, Mochi and AnimateDiff to be compiled
@@ -338,6 +340,8 @@ def reserve() -> Iterator[Order]:
     yield from of_frames(f for f in counts() if f > FINE_UP_TO and f not in COARSE)
     yield from map(beyond, BEYOND[1:])
     yield full(WAN_14B, (480, 832, 81))
+    for model, backend in LATER:
+        yield sampled(model, build={"attention": backend}, **BASES[model])
 
 
 PLANS: dict[str, Callable[[], Iterator[Order]]] = {

@@ -290,9 +290,12 @@ def _but_sequences(row: Row) -> str:
 
 
 def apart(rows: Iterable[Row]) -> list[str]:
-    """Pairs of the same thing, by whatever protocol and machine, that are not near each other."""
+    """Pairs of the same thing, by whatever protocol and machine, that are not near each other.
+
+    Rows that were composed without the seconds in which offloaded weights move are not the same.
+    """
     found = []
-    for alike in _grouped(rows, _same):
+    for alike in _grouped((row for row in rows if not _unmoved(row)), _same):
         for name, of in (
             ("seconds", lambda r: r["latency_s"]),
             ("Wh", lambda r: r["energy_wh"]["gpu"]),
@@ -301,6 +304,11 @@ def apart(rows: Iterable[Row]) -> list[str]:
             if known and known[-1][0] > APART * known[0][0]:
                 found.append(f"{name}: {known[0]} and {known[-1]}")
     return found
+
+
+def _unmoved(row: Row) -> bool:
+    composed = row["conditions"].get("composed")
+    return row["conditions"]["offload"] != "none" and bool(composed) and "moves_s" not in composed
 
 
 def _same(row: Row) -> str:

@@ -10,6 +10,7 @@ from kinowatt.lab import sampled
 from kinowatt.lab.bench import Metered
 from kinowatt.lab.meters.registry import Windows
 from kinowatt.lab.pipelines import build
+from kinowatt.lab.protocol import Alone
 from kinowatt.lab.replay import Finish, finished
 from kinowatt.lab.request import BuildOptions
 from kinowatt.lab.sampled import slope_over, steady
@@ -151,3 +152,40 @@ def test_post_processing_is_caught_and_let_go(made_time: dict[str, Made]) -> Non
     (finish,) = found
     assert finish.again().shape[-1] == 3
     assert "postprocess_video" not in vars(built.pipe.video_processor)
+
+
+def span(stage: str, start_s: float, stop_s: float) -> Span:
+    return Span(
+        stage=stage,
+        start_s=start_s,
+        stop_s=stop_s,
+        forwards_s=(),
+        host_s=0.0,
+        lag_s=(),
+        steps_s=(),
+        shape=(),
+        peak_bytes=None,
+    )
+
+
+def metered(seconds: float) -> Metered:
+    return Metered(start_s=0.0, stop_s=seconds, windows=Windows({}, {}))
+
+
+def parts_of(offloaded: bool) -> sampled.Parts:
+    """Five steps of a second in a loop of eight seconds, a decode of two in a short call with three."""
+    loop = CallRecord(start_s=0.0, stop_s=10.0, spans=(span("denoiser", 1.0, 9.0),), steps=5)
+    short = CallRecord(start_s=0.0, stop_s=9.0, spans=(span("vae_decoder", 5.0, 8.0),), steps=1)
+    steps = sampled.Steps(seconds=(1.0, 1.0), metered=metered(2.0), record=loop)
+    warm = Mock(record=short)
+    decoded = [(Mock(calls=1), Alone(metered=metered(4.0), times=2))]
+    return sampled.Parts(metered(1.0), warm, steps, decoded, 0.5, offloaded)
+
+
+def test_weights_on_their_way_count_where_they_are_offloaded() -> None:
+    assert parts_of(offloaded=True).moves_s() == {"denoiser": 3.0, "vae_decoder": 1.0}
+    stays, moves = (parts_of(offloaded=each).stages_s(50) for each in (False, True))
+    assert parts_of(offloaded=False).moves_s() == {}
+    assert (stays["denoiser"], stays["vae_decoder"]) == (50.0, 2.0)
+    assert (moves["denoiser"], moves["vae_decoder"]) == (53.0, 3.0)
+    assert stays["other"] == moves["other"]

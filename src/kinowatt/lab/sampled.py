@@ -18,6 +18,8 @@ The rule by which a video is composed of them:
 5. Latency = what comes before + steps × seconds per step + decoder + what follows. GPU energy =
    steps × joules per step + joules of the decoder alone + the rest of the seconds × the mean of
    the power sampled in them (host energies: × the mean power of the step window).
+6. Where weights are offloaded, there are two short calls, and what the loop and the second call's
+   decoder took more than their steps and the decoder alone is added to both: weights on their way.
 
 Cascades, and videos that are no longer than three windows, are not composed: the whole call is
 repeated in one window, in a further one where the first was not stable, and the last counts.
@@ -105,8 +107,10 @@ def measure_sampled(
     idle = idle_baseline(bench, idle_s)
     least = replace(request, steps=min(request.steps, built.spec.rules.min_steps))
     cascade = len(built.pipes) > 1 and request.recipe != "single"
+    offloaded = built.options.offload != "none"
     with finished(built) as finishes:
-        warm = warm_up(built, request if cascade else least, bench, calls=1)
+        calls = 2 if offloaded and not cascade else 1  # the first is slow for other reasons too
+        warm = warm_up(built, request if cascade else least, bench, calls=calls)
     whole_s = warm.seconds + (
         0 if cascade else (request.steps - least.steps) * _step_s(warm.record)
     )
@@ -116,7 +120,7 @@ def measure_sampled(
     decoded = [(replay, alone(replay, bench)) for replay in decoders]
     after_s = _after_s(warm.record, finishes)
     steps = _timed_steps(built, request, bench)
-    return _composed(request, bench, Parts(idle, warm, steps, decoded, after_s))
+    return _composed(request, bench, Parts(idle, warm, steps, decoded, after_s, offloaded))
 
 
 def _after_s(record: CallRecord, finishes: Sequence[Finish]) -> float:
@@ -266,6 +270,23 @@ class Parts:
     steps: Steps
     decoded: list[tuple[Replay, Alone]]
     after_s: float
+    offloaded: bool
+
+    def moves_s(self) -> dict[str, float]:
+        """Seconds in which offloaded weights are on their way, by the stage that waits for them."""
+        if not self.offloaded:
+            return {}
+        seen = {
+            "denoiser": (self.steps.record, self.steps.record.steps * self.steps.mean_s),
+            "vae_decoder": (self.warm.record, self._decoder_s()),
+        }
+        return {
+            stage: max(0.0, sum(span.seconds for span in record.of(stage)) - parts_s)
+            for stage, (record, parts_s) in seen.items()
+        }
+
+    def _decoder_s(self) -> float:
+        return sum(part.seconds * replay.calls for replay, part in self.decoded)
 
     def before(self) -> tuple[float, float]:
         """From the call to the first step, in the call that was left."""
@@ -283,7 +304,9 @@ class Parts:
                 found[span.stage] += span.seconds
         found["other"] = stop_s - start_s - sum(found.values()) + self.after_s
         found["denoiser"] = steps * self.steps.mean_s
-        found["vae_decoder"] = sum(part.seconds * r.calls for r, part in self.decoded)
+        found["vae_decoder"] = self._decoder_s()
+        for stage, seconds in self.moves_s().items():
+            found[stage] += seconds
         return found
 
 
@@ -291,6 +314,7 @@ def _composed(request: VideoRequest, bench: Bench, parts: Parts) -> Outcome:
     steps = parts.steps
     stages = parts.stages_s(request.steps)
     rest_s = sum(s for stage, s in stages.items() if stage not in ("denoiser", "vae_decoder"))
+    rest_s += sum(parts.moves_s().values())
     energy = {scope: _energy_j(scope, request, parts) for scope in SCOPES}
     for scope in SCOPES:
         power_w = _rest_power_w(parts, bench) if scope == "gpu" else steps.metered.power_w(scope)
@@ -324,6 +348,7 @@ def _rule(request: VideoRequest, parts: Parts) -> dict[str, Any]:
         "decoder_calls": sum(part.times for _, part in parts.decoded),
         "before_s": before[1] - before[0],
         "after_s": parts.after_s,
+        "moves_s": sum(parts.moves_s().values()),
     }
 
 

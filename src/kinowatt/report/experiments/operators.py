@@ -30,7 +30,7 @@ from kinowatt.report.style import plotting
 from kinowatt.units import MS_PER_S, TERA
 
 MUCH_PCT = 5.0  # of a forward, below which a kind of operator is not spoken of
-COGVIDEOX, MOCHI = "cogvideox", "mochi-1-preview"
+MOCHI = "mochi-1-preview"
 ANIMATEDIFF, WAN = "animatediff-lightning", "wan2.1-t2v-1.3b"
 DECODER = "vae_decoder"
 MEMORY_PCT = 4.0  # of a call, above which its memory work is spoken of
@@ -147,22 +147,27 @@ are copies of images with channels innermost to images with channels outermost: 
 into several kernels of 32 bits (the profile shows two and four), and `silu` in such pieces keeps its
 full bandwidth. It looks like the cache: {SECTOR_BYTES} bytes are fetched for each 2 that are used, and
 those of one channel of an image that large come to {fetched_mb:.0f} MB before the next channel wants
-their rest. No law knows that."""
+their rest. The microbench has such copies with images of eight sizes, and their law goes by the
+pixels of one."""
 
 
 def _linear(denoisers: Sequence[Profiled]) -> str:
-    those = [each for each in denoisers if each.model.startswith(COGVIDEOX)]
-    slower = [f"{each.by_name['linear'].slower_pct:.0f}% ({each.model})" for each in those]
-    others = max(each.by_name["linear"].slower_pct for each in denoisers if each not in those)
+    those = [each for each in _much(denoisers, "linear") if _linear_slower(each) >= MUCH_PCT]
+    slower = [f"{_linear_slower(each):.0f}% ({each.model})" for each in those]
+    others = [_linear_slower(each) for each in _much(denoisers, "linear") if each not in those]
     clocks = [
         f"{each.clocks_mhz[0]:,.0f} to {each.clocks_mhz[1]:,.0f} MHz around a mean of"
         f" {each.forward.clock_mhz:,.0f}"
         for each in those
     ]
-    return f"""**Linear layers of CogVideoX** are slower than their law at the mean clock by
-{listed(slower)}; those of the other models by {others:.0f}% at most. The clock may dip under kernels
-this hot and recover under those that move memory, which a mean over the forward evens out. NVML's
-samples ({listed(clocks)}) do not show it, and may be too slow to, so that this stays a guess."""
+    return f"""**Linear layers** are slower than their law at the mean clock by {listed(slower)}; those
+of the other models by {_between(others)}. The clock may dip under kernels this hot and recover under
+those that move memory, which a mean over the forward evens out. NVML's samples ({listed(clocks)}) do
+not show it, and may be too slow to, so that this stays a guess."""
+
+
+def _linear_slower(each: Profiled) -> float:
+    return each.by_name["linear"].slower_pct
 
 
 def _heads(animatediff: Profiled) -> str:
@@ -197,8 +202,8 @@ def _memory_off(each: Profiled) -> float:
 
 def _wide(decoder: Profiled) -> str:
     attention = decoder.by_name["attention"]
-    return f"""**Attention of {decoder.name}** is in float32, which no fused kernel takes, and which
-the microbench does not have. By the rate that it has for products of float32 it is missed by
+    return f"""**Attention of {decoder.name}** is in float32, for which PyTorch takes another kernel. The
+microbench has it at three lengths; by their law it is missed by
 {100 * (attention.seconds / attention.law_s - 1):+.0f}%."""
 
 
@@ -208,8 +213,8 @@ def _walks(walks: Sequence[Walked]) -> str:
     half = by_name["broadcast, 16 bit"].bandwidth / TERA
     return f"""Kernels that load by vectors move {dense:.1f} TB/s, in a forward as alone. Where an
 operand is repeated, of another dtype or every second element of something, PyTorch loads element by
-element: {half:.1f} TB/s of 16 bit. The microbench has a point of each such walk, of one shape; those
-of forwards have many, and scatter."""
+element: {half:.1f} TB/s of 16 bit. The microbench has repeated rows of a few widths, in place and
+not, and one shape of every other walk; those of forwards have many, and scatter."""
 
 
 def _good_for(lines: Sequence[Line]) -> str:
