@@ -69,14 +69,14 @@ def test_kernels_in_the_order_in_which_they_were_measured() -> None:
     assert sorted(seconds, key=lambda kernel: seconds[kernel]) == list(seconds)
 
 
-def test_another_kernel_has_a_wider_interval() -> None:
+def test_another_kernel_is_no_surer_than_the_usual_one() -> None:
     usual, other = predict(WAN), predict(WAN, what_if={"attention": "flash"})
 
     def width(found: object) -> float:
         low, high = found.intervals["latency_s"]["95"]  # type: ignore[attr-defined]
         return float(high / low)
 
-    assert width(other) > width(usual)
+    assert width(other) >= width(usual)
     many = predict_many(WAN, what_if={"attention": "flash"})
     assert many["latency_s_95_high"] == pytest.approx(other.intervals["latency_s"]["95"][1])
 

@@ -174,7 +174,7 @@ def _by_rows(seen: Features, changed: Features, physics: Physics) -> dict[str, A
             name: [float(end(each[name] for each in reached)) for end in (min, max)]
             for name in reached[0]
         },
-        "spread": spreads(seen, physics) | _changed(seen, changed, physics),
+        "spread": _with_changed(spreads(seen, physics), seen, changed, physics),
     }
 
 
@@ -195,13 +195,22 @@ def spreads(seen: Features, physics: Physics) -> dict[str, Any]:
     return {scope: {**alone, **quantities} for scope, quantities in found.items()}
 
 
-def _changed(seen: Features, changed: Features, physics: Physics) -> dict[str, Any]:
-    """How far rows with other kernels are missed by the fit on the usual ones, where models tell."""
+def _with_changed(
+    known: dict[str, Any], seen: Features, changed: Features, physics: Physics
+) -> dict[str, Any]:
+    """And how far rows with other kernels are missed by the fit on the usual ones, where models tell;
+    never surer than of the usual kernels."""
     if len({*map(model, changed.rows)}) < FEWEST_MODELS:
-        return {}
-    alone = {"latency": ALONE, "energy": ALONE}
+        return known
     found = scope_of(changed, predicted_by(seen, changed, physics), paced=True)
-    return {"changed": {**alone, **found}}
+    wider = {
+        quantity: {
+            level: max(ends, found.get(quantity, {}).get(level, ends), key=lambda pair: pair[1])
+            for level, ends in levels.items()
+        }
+        for quantity, levels in known["seen"].items()
+    }
+    return known | {"changed": wider}
 
 
 def scope_of(seen: Features, found: HeldOut, paced: bool) -> dict[str, Any]:

@@ -202,8 +202,8 @@ def _memory_off(each: Profiled) -> float:
 
 def _wide(decoder: Profiled) -> str:
     attention = decoder.by_name["attention"]
-    return f"""**Attention of {decoder.name}** is in float32, for which PyTorch takes another kernel. The
-microbench has it at three lengths; by their law it is missed by
+    return f"""**Attention of {decoder.name}** is in float32, for which PyTorch takes another
+kernel. The microbench has it at three lengths; by their law it is missed by
 {100 * (attention.seconds / attention.law_s - 1):+.0f}%."""
 
 
