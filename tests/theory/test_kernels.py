@@ -76,7 +76,7 @@ def test_another_kernel_is_no_surer_than_the_usual_one() -> None:
         low, high = found.intervals["latency_s"]["95"]  # type: ignore[attr-defined]
         return float(high / low)
 
-    assert width(other) >= width(usual)
+    assert width(other) >= width(usual) * (1 - 1e-12)
     many = predict_many(WAN, what_if={"attention": "flash"})
     assert many["latency_s_95_high"] == pytest.approx(other.intervals["latency_s"]["95"][1])
 
