@@ -13,8 +13,6 @@ ALONE = $(shell grep -rl --include='test_*.py' 'pytest.mark.alone' tests)
 # Those that run the real pipelines of diffusers are slow under coverage, and no theory's branch needs
 # them: they run with the others
 PURE = $(filter-out $(wildcard tests/theory/*_against_*.py), $(wildcard tests/theory/test_*.py))
-# Those that wait a third of their time, for processes that they start and kill
-WAITING := tests/campaign tests/lab/test_worker.py tests/lab/test_rows.py
 EVIDENCE := docs/evidence
 # A full environment serves the reproduction as well; a bare clone builds only the light one.
 PAPER := $(if $(wildcard $(FULL)/.ready),$(FULL),$(LIGHT))
@@ -37,11 +35,11 @@ $(LIGHT)/.ready: requirements.lock pyproject.toml
 setup: $(FULL)/.ready  ## the environment with every extra and tool
 
 # First what needs one core: the tests that compare times, and beside them one thing after another.
-# Then the tests that share both, and those that wait in what they leave
+# Then the tests that share both
 .PHONY: test
 test: setup  ## the whole gate: format, lint, types, imports, tests, docs
 	$(MAKE) -j2 --output-sync=target alone types theory blocks docs lint browser
-	$(MAKE) -j2 --output-sync=target others waiting
+	$(MAKE) others
 
 .PHONY: lint
 lint: setup  ## format, lint and the order of imports
@@ -54,7 +52,7 @@ types: setup  ## mypy --strict
 	mypy
 
 .PHONY: tests
-tests: alone theory blocks others waiting  ## tests and the code blocks of README and docs, with coverage of the theory
+tests: alone theory blocks others  ## tests and the code blocks of README and docs, with coverage of the theory
 
 .PHONY: theory
 theory: setup
@@ -72,11 +70,7 @@ alone: setup
 .PHONY: others
 others: setup browser
 	pytest tests -m "not alone and $(GATE)" -n 2 --dist loadfile --no-loadscope-reorder \
-		$(PURE:%=--ignore=%) $(WAITING:%=--ignore=%)
-
-.PHONY: waiting
-waiting: setup
-	pytest -m "not alone and $(GATE)" $(WAITING)
+		$(PURE:%=--ignore=%)
 
 .PHONY: browser
 browser:  ## a Chromium for the tests of the dashboard, where it may be installed

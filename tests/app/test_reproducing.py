@@ -29,9 +29,9 @@ def test_rows_of_both_folders() -> None:
 def test_table4_and_table3_have_a_third_column(out) -> None:
     table4 = {row["model"]: row for row in read(out, "table4")}
     cog = table4["CogVideoX-2B"]
-    assert cog["measured_2026_latency_s"] == pytest.approx(
-        39.7, abs=0.1
-    )  # offloaded, as the paper ran it
+    # Offloaded, as the paper ran it, by whole videos; a composed row without its moves says 39.7
+    assert cog["measured_2026_latency_s"] == pytest.approx(49.81, abs=0.01)
+    assert cog["measured_2026_latency_sd_s"] == pytest.approx(0.74, abs=0.01)
     assert "nvml-counter" in cog["measured_2026"]
     point = next(row for row in read(out, "table3") if row["sweep"] == "resolution")
     assert point["measured_2026"].startswith("measured: ")

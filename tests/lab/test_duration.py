@@ -53,7 +53,7 @@ def test_what_every_row_took(file: Path) -> None:
     assert sorted(s for s in found if s not in estimates) == sorted(by_clock)
     assert took_s(rows[::-1]) == found[::-1]
     assert min(found) >= 9.0
-    assert max(found) < 165.0  # one of whose steps takes 25 s
+    assert max(found) < 370.0  # a whole video of 343 s
 
 
 VIDEO = Video(before_s=0.5, step_s=1.0, steps=50, decoder_s=2.0, after_s=0.5)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinowatt.theory.power import SLOWEST, Load, PowerLaw, Work, balance
+from kinowatt.theory.power import FLOOR, SLOWEST, Load, PowerLaw, Work, balance
 
 LAW = PowerLaw(
     static_w=150.0,
@@ -22,7 +22,7 @@ LAW = PowerLaw(
 def power_w(load: Load, clock: float) -> float:
     seconds = max(load.compute_s / clock + load.memory_s, load.host_s)
     share = LAW.clock_share
-    return LAW.static_w + load.dynamic_j * (1 - share + share * clock) / seconds
+    return LAW.static_w + load.dynamic_j * (1 - share + share * max(clock, FLOOR)) / seconds
 
 
 def searched(load: Load) -> float:

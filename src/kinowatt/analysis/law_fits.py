@@ -21,7 +21,6 @@ LONG_S = 2e-4
 GRAPHED_BELOW_S = 100e-6  # calls of less are replayed as a graph
 SPILLED = 3.0  # times its seconds that a call takes on top where no cache helps, at first
 NO_PEAKS: Mapping[str, float] = {}
-TOUCH = 1e-9  # of a logarithm, by which a search begins inside its bounds
 SMALL = 8.0  # a size so much below the usual one is where half the rate is lost, at first
 
 
@@ -255,13 +254,10 @@ def _fit_shared(
 
     optimize: Any = require_extra("learn", "scipy.optimize")
     first, start, soft = begin
-    seconds = np.log([sample.seconds for sample in samples])
-    worth = np.array([_worth(sample) for sample in samples])
+    seconds, worth = np.log([s.seconds for s in samples]), np.array([*map(_worth, samples)])
     free = min(len(start), max(1, len(samples) - 1))
-    pulls = np.full(len(first), DRAWN)
-    start_at = 2 if samples[0].flops else 1
-    pulls[start_at] = DRAWN_START  # of a kernel: microseconds, whatever it does
-    pulls[start_at + 1 :] = DRAWN_LIKE if spec.like else DRAWN
+    computes = samples[0].flops > 0
+    pulls = _pulls(spec, len(first), computes)
 
     def law(values: Any) -> Law:
         constants = np.exp(np.concatenate([values, first[free:]]))
@@ -273,16 +269,26 @@ def _fit_shared(
         drawn = pulls[:free] * (values - first[:free])
         return np.concatenate([worth * (np.log(lawful(law(values))) - seconds), drawn])
 
-    bounds = np.full(free, np.inf)
-    bounds[0] = log(spec.most_flops) + TOUCH if samples[0].flops else np.inf
+    most = np.append(log(spec.most_flops) if computes else np.inf, np.full(free - 1, np.inf))
     best = optimize.least_squares(
         errors,
-        np.minimum(start[:free], bounds - TOUCH),
-        bounds=(-np.inf, bounds),
+        np.minimum(start[:free], most),
+        bounds=(-np.inf, most),
         loss="soft_l1",
         f_scale=soft,
     ).x
     return np.concatenate([best, first[free:]]), law(best)
+
+
+def _pulls(spec: Spec, constants: int, computes: bool) -> Any:
+    """How strongly each constant is drawn to its first guess."""
+    import numpy as np
+
+    pulls = np.full(constants, DRAWN)
+    start_at = 2 if computes else 1
+    pulls[start_at] = DRAWN_START  # of a kernel: microseconds, whatever it does
+    pulls[start_at + 1 :] = DRAWN_LIKE if spec.like else DRAWN
+    return pulls
 
 
 def _first_guess(

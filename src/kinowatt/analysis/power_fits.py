@@ -157,8 +157,7 @@ def _solve(found: Sequence[Stretch], limit_w: float, idle_w: float | None) -> Po
 def _watts(law: PowerLaw, s: Stretch) -> float:
     work = Work(flops=s.flops or None, nbytes=s.nbytes, busy_s=s.busy_s)
     dynamic_j = law.dynamic_j(s.law, s.size, work)
-    cooler = 1.0 - law.clock_share + law.clock_share * s.clock
-    return float(law.static_w + dynamic_j * cooler / s.seconds)
+    return float(law.static_w + dynamic_j * law.cooled(s.clock) / s.seconds)
 
 
 def _first_j(found: Sequence[Stretch], key: tuple[str, float]) -> float:

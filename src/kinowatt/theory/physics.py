@@ -209,9 +209,8 @@ class Paced:
 
     @cached_property
     def energy_j(self) -> Number:
-        share = self._power.clock_share
-        cooler = 1.0 - share + share * self._clock
-        return self._piece.dynamic_j * cooler + self._power.static_w * self.latency_s
+        dynamic_j = self._piece.dynamic_j * self._power.cooled(self._clock)
+        return dynamic_j + self._power.static_w * self.latency_s
 
 
 def _load(pieces: Iterable[Piece]) -> Load:

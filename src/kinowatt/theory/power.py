@@ -16,6 +16,9 @@ TINY = 1e-12  # joules
 # Between two waits for a result come many light calls, then few heavy ones: what the light ones are
 # of the device's and of the host's seconds (set with Mochi's rows on the H100 in view, of three pairs)
 LIGHT_DEVICE, LIGHT_HOST = 0.35, 0.7
+# Share of the greatest clock below which a call's joules fall no further, as voltage has a floor: by
+# what one H100 drew that was held to 220 W (data/throttled); a microbench sees none below 0.65
+FLOOR = 0.45
 SLOWEST = 0.25  # share of the greatest clock below which no GPU is held
 
 
@@ -28,7 +31,7 @@ class PowerLaw:
     for most; `byte_j` joules for each byte moved; `joules` by law for each FLOP, or for each byte
     on top of `byte_j` where nothing is computed, by the size that matters (the head of attention,
     the channels of a convolution), 1 where none does. `clock_share`: how much of it falls with the
-    clock (the voltage falls with it); the rest does not.
+    clock (the voltage falls with it) down to `FLOOR`; the rest does not.
     """
 
     static_w: float
@@ -37,6 +40,10 @@ class PowerLaw:
     busy_w: Mapping[str, float]
     byte_j: float
     joules: Mapping[str, Mapping[float, float]]
+
+    def cooled(self, clock: Number) -> Number:
+        """What is left of dynamic joules at a share of the greatest clock."""
+        return 1.0 - self.clock_share + self.clock_share * larger(clock, FLOOR)
 
     def dynamic_j(self, law: str, size: Number, work: "Work") -> Number:
         """Dynamic joules of some work at the greatest clock."""
@@ -98,7 +105,10 @@ def balance(load: Load, law: PowerLaw) -> Balance:
     share, joules = law.clock_share, load.dynamic_j + TINY
     linear = joules * (1.0 - share) - spare_w * load.memory_s
     root = (linear**2 + 4.0 * share * joules * spare_w * load.compute_s) ** 0.5
-    clock = _possible((root - linear) / (2.0 * share * joules))
+    clock = (root - linear) / (2.0 * share * joules)
+    # At the floor joules are known, and with them the seconds that the limit gives them
+    least_s = joules * law.cooled(FLOOR) / spare_w - load.memory_s
+    clock = _possible(where(clock < FLOOR, load.compute_s / larger(least_s, TINY), clock))
     waits = load.compute_s / clock + load.memory_s < load.host_s
     waiting = _possible((spare_w * load.host_s / joules - 1.0 + share) / share)
     clock = where(waits, waiting, clock)
@@ -110,7 +120,7 @@ def balance(load: Load, law: PowerLaw) -> Balance:
         clock=clock,
         device_s=device_s,
         latency_s=latency_s,
-        energy_j=load.dynamic_j * (1.0 - share + share * clock) + law.static_w * latency_s,
+        energy_j=load.dynamic_j * law.cooled(clock) + law.static_w * latency_s,
     )
 
 
