@@ -88,7 +88,7 @@ OBTAINED = {
     "software": (0.5, 1.0),
     "tiling": (0.0, 1.0),
     "throttling": (0.8, 1.0),
-    "offload": (0.8, 1.0),
+    "offload": (0.8, 0.93),
     "frames-or-steps": (0.0, 0.5),
     "guidance": (1.0, 1.0),
 }
