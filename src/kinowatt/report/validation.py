@@ -94,9 +94,6 @@ def _next(found: Validation) -> str:
         " `gap` and `norm` above. Kernels queued behind unlike ones cost no more than behind their own"
         " kind, so that it is not the order; the factor of `norm` seems to be of clocks, which dip"
         " under hot kernels while the mean stays below the limit.\n"
-        "- **Stable Diffusion's decoder** above 512x512 (AnimateDiff) is a quarter slower than its"
-        " operators: copies of images with channels innermost to images with channels outermost run"
-        " at 0.13 TB/s there, which no law knows (experiments/operators.md).\n"
         "- **A GPU of another chip or power limit**: the H200 has the H100's chip and limit, and"
         " clocks under another limit were not measured by anybody here."
     )
