@@ -38,12 +38,12 @@ def physics_of_bench(bench: Bench) -> Physics:
     """What a `Microbench` (as a mapping) says of its GPU; `InputError` where it says too little."""
     clocks = burst_clocks(bench)
     calls_s = {kind: bench["call_overhead"][call]["host_min_s"] for kind, call in CALLS.items()}
-    plain_s = PYTHON * calls_s["other"]
+    plain_s = calls_s["other"]
     return Physics(
         laws=fit_laws(bench["points"], clocks.of, _peaks_flops(bench)),
         power=clocks.power,
-        host_s={kind: call_s + plain_s for kind, call_s in calls_s.items()},
-        stall_s=_stall_s(bench),
+        host_s={kind: call_s + PYTHON * plain_s for kind, call_s in calls_s.items()},
+        stall_s=_stall_s(bench, plain_s),
     )
 
 
@@ -55,7 +55,7 @@ def _peaks_flops(bench: Bench) -> Mapping[str, float]:
         return {}
 
 
-def _stall_s(bench: Bench) -> float:
+def _stall_s(bench: Bench, plain_s: float) -> float:
     """Seconds that the device idles where its host waits for a result: until the host has returned,
     and then while it queues calls that are too short to keep the device busy. `STALL_S` of files that
     do not have the first."""
@@ -63,7 +63,7 @@ def _stall_s(bench: Bench) -> float:
     if not found:
         return STALL_S
     returned_s = max(0.0, float(found["waiting_s"] - found["queued_s"]))
-    return returned_s + SHORT_CALLS * float(bench["call_overhead"][CALLS["other"]]["host_min_s"])
+    return returned_s + SHORT_CALLS * plain_s
 
 
 def burst_clocks(bench: Bench) -> "BurstClocks":

@@ -24,16 +24,12 @@ def figures(chosen: Scenario) -> dict[str, Any]:
     effective = result.plan.effective
     return {
         "effective": {field.name: getattr(effective, field.name) for field in fields(Effective)},
-        "megapixels": result.plan.megapixels,
-        "call_bound": call_bound(result),
         "flops": flops_by_part(result.operators),
         "stages": _stages(result),
         "operators": _operators(chosen, result),
         "passes": _passes(chosen, result),
-        "latency_s": result.latency_s,
-        "energy_j": result.energy_j,
-        "peak_memory_gib": result.memory.peak_gib if result.memory else None,
         "weights_gib": dict(result.memory.weights_gib) if result.memory else {},
+        **_whole(result),
     }
 
 
@@ -41,12 +37,19 @@ def totals(chosen: Scenario) -> dict[str, Number]:
     """Of these numbers, those that many predictions have: one column each."""
     result = estimate(chosen, operator_table)
     return {
+        "flops": result.flops,
+        "tokens": result.plan.effective.tokens,
+        **_whole(result),
+    }
+
+
+def _whole(result: Estimate) -> dict[str, Number | None]:
+    """Of a whole video, whoever asks."""
+    return {
         "latency_s": result.latency_s,
         "energy_j": result.energy_j,
-        "flops": result.flops,
         "peak_memory_gib": result.memory.peak_gib if result.memory else None,
         "call_bound": call_bound(result),
-        "tokens": result.plan.effective.tokens,
         "megapixels": result.plan.megapixels,
     }
 

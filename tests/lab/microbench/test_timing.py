@@ -48,6 +48,30 @@ def test_a_burst_is_as_many_calls_as_fill_it() -> None:
     assert line.now_s == pytest.approx(CALL_S * (BEFORE + 4 * REPEATS))
 
 
+class Clocked:
+    """A clock that tells what it is given, two looks a burst."""
+
+    def __init__(self, *mhz: float) -> None:
+        self.mhz = list(mhz)
+        self.looks = 0
+
+    def look(self) -> None:
+        self.looks += 1
+
+    def seen_mhz(self) -> list[float]:
+        looks, self.looks = self.looks, 0
+        found, self.mhz = self.mhz[:looks], self.mhz[looks:]
+        return found
+
+
+def test_the_burst_with_the_steadiest_clock_counts() -> None:
+    line, clock = Made(), Clocked(1980.0, 1600.0, 1604.0, 1600.0, 1700.0, 1600.0)
+    found = burst(line.call, line, clock)
+    assert found["sm_clock_mhz"] == 1602.0
+    assert clock.mhz == []
+    assert burst(line.call, line)["sm_clock_mhz"] is None
+
+
 def test_a_cpu_takes_bursts_as_well() -> None:
     found = burst(lambda: sum(range(1000)), CpuTimeline())
     assert 0 < found["min_s"] <= found["seconds_per_call"] <= found["max_s"]

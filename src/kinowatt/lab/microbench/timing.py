@@ -19,9 +19,6 @@ GUESSES = 3
 MOST_CALLS = 400
 GRAPHED_BELOW_S = 100e-6  # where the host may be slower than the device
 GRAPHED_CALLS = 20
-SPIN_MEGACYCLES = (
-    1.0  # half a millisecond: too short for the clock to change, too long for launches to count
-)
 STEADY = 0.005  # share by which a clock may change within a burst that counts
 CHUNK_S = 0.02  # of queued work, and the period of a partial load
 SETTLE_S = 0.7  # until clocks have found the power limit
@@ -47,24 +44,11 @@ def once_s(call: Call, line: Timeline) -> float:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Seen:
-    """One burst: its seconds, and the clock before and after it where that can be told."""
+    """One burst: its seconds, and its clock where that can be told."""
 
     seconds: float
-    before_mhz: float | None
-    after_mhz: float | None
-
-    @property
-    def unrest(self) -> float:
-        """By what share the clock changed."""
-        if self.before_mhz is None or self.after_mhz is None:
-            return 0.0
-        return abs(self.after_mhz / self.before_mhz - 1.0)
-
-    @property
-    def clock_mhz(self) -> float | None:
-        if self.before_mhz is None or self.after_mhz is None:
-            return None
-        return (self.before_mhz + self.after_mhz) / 2
+    clock_mhz: float | None = None
+    unrest: float = 0.0  # share by which the clock changed
 
 
 def burst(call: Call, line: Timeline, clock: Clock | None = None) -> dict[str, Any]:
@@ -98,23 +82,24 @@ def burst(call: Call, line: Timeline, clock: Clock | None = None) -> dict[str, A
 def _clocked(unit: Call, times: int, line: Timeline, clock: Clock | None) -> Seen:
     """Some calls, with the clocks right before and right after."""
     if clock is None:
-        return Seen(seconds=queued_s(unit, times, line), before_mhz=None, after_mhz=None)
-    line.wait()
-    clock.look()
-    first = line.mark()
-    repeated(unit, times)
-    last = line.mark()
-    clock.look()
+        return Seen(seconds=queued_s(unit, times, line))
+    seconds = queued_s(unit, times, line, clock.look)
     before_mhz, after_mhz = clock.seen_mhz()
-    return Seen(seconds=line.seconds(first, last), before_mhz=before_mhz, after_mhz=after_mhz)
+    return Seen(
+        seconds=seconds,
+        clock_mhz=(before_mhz + after_mhz) / 2,
+        unrest=abs(after_mhz / before_mhz - 1.0),
+    )
 
 
-def queued_s(unit: Call, times: int, line: Timeline) -> float:
-    """Device seconds of some calls."""
+def queued_s(unit: Call, times: int, line: Timeline, around: Call = lambda: None) -> float:
+    """Device seconds of some calls; `around` is queued right before and right after them."""
     line.wait()
+    around()
     first = line.mark()
     repeated(unit, times)
     last = line.mark()
+    around()
     line.wait()
     return line.seconds(first, last)
 
