@@ -129,7 +129,9 @@ SPECS: Mapping[str, Spec] = {
     "pad": Spec(family="memory", ops=("constant_pad",)),
     "pad.replication": Spec(family="memory", ops=("replication_pad",)),
     "pad.replication3d": Spec(family="memory", ops=("replication_pad_3d",)),
-    "resample": Spec(family="memory", ops=("upsample",)),
+    "resample": Spec(family="memory", ops=("upsample",), dtypes=HALF),
+    "resample.float32": Spec(family="memory", ops=("upsample",), dtypes=("float32",)),
+    "resample.3d": Spec(family="memory", ops=("upsample_3d",)),
     "softmax": Spec(family="norm", ops=("softmax",)),
     "reduce": Spec(family="norm", ops=("vector_norm",)),
 }

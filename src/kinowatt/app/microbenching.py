@@ -73,8 +73,14 @@ def _cells(point: Mapping[str, Any]) -> Iterator[str]:
     yield rate(point, point["burst"]["seconds_per_call"])
     held = point["sustained"]
     yield rate(point, held["seconds_per_call"]) if held else ""
-    yield _mean(held, "power_w")
+    yield _watts(held)
     yield _mean(held, "clock_mhz")
+
+
+def _watts(values: Mapping[str, Any] | None) -> str:
+    """By the energy counter where it told, else by the power field."""
+    counted = values.get("counter_w") if values else None
+    return f"{counted:.0f}" if counted else _mean(values, "power_w")
 
 
 def _mean(values: Mapping[str, Any] | None, name: str) -> str:
@@ -85,8 +91,8 @@ def _mean(values: Mapping[str, Any] | None, name: str) -> str:
 def _loads(loads: tuple[Mapping[str, Any], ...]) -> Any:
     table = grid("part of the time (measured)", "operator", "load", "W", "SM MHz")
     for item in loads:
-        watts, clock = _mean(item, "power_w"), _mean(item, "clock_mhz")
-        table.add_row(item["op"], f"{100 * item['duty']:.0f}%", watts, clock)
+        clock = _mean(item, "clock_mhz")
+        table.add_row(item["op"], f"{100 * item['duty']:.0f}%", _watts(item), clock)
     return table
 
 
@@ -100,9 +106,9 @@ def _overhead(calls: Mapping[str, Mapping[str, float]]) -> Any:
 
 def _closing(found: Microbench) -> Iterator[str]:
     yield f"{found.device}: {len(found.points)} points in {found.seconds:.0f} s."
-    idle = _mean(found.idle, "power_w")
+    idle = _watts(found.idle)
     if idle:
-        yield f"Idle: {idle} W. Power is NVML's instant field, each stretch after its settling."
+        yield f"Idle: {idle} W. Power is NVML's energy counter over each stretch after its settling."
     reasons: dict[str, int] = {}
     for item in found.skipped:
         reasons[item["reason"]] = reasons.get(item["reason"], 0) + 1

@@ -203,6 +203,8 @@ def _copy(operator: Operator) -> Sequence[str]:
         if "plane" in operator.dims:  # channels innermost to channels outermost
             own = ("copy.images",)
         return (*own, *_SCATTERED[operator.access], "copy")
+    if operator.access == "uneven":  # pieces joined, or repeated, element by element
+        return (*_uneven(operator), "copy")
     read, written = _widths(operator)
     if read == written:
         return ("copy",)
@@ -219,8 +221,12 @@ def _pointwise(operator: Operator) -> Sequence[str]:
     read, written = _widths(operator)
     if read != written:
         return ("pointwise.mixed", "pointwise")
+    return (*_uneven(operator), "pointwise")
+
+
+def _uneven(operator: Operator) -> Sequence[str]:
     wide = () if _half(operator) else ("pointwise.uneven.float32",)
-    return (*wide, "pointwise.uneven", "pointwise")
+    return (*wide, "pointwise.uneven")
 
 
 def _pad(operator: Operator) -> Sequence[str]:
@@ -228,6 +234,12 @@ def _pad(operator: Operator) -> Sequence[str]:
         return ("pad",)
     volume = ("pad.replication3d",) if operator.op.endswith("3d") else ()
     return (*volume, "pad.replication", "pad")
+
+
+def _resample(operator: Operator) -> Sequence[str]:
+    volume = ("resample.3d",) if operator.op.endswith("3d") else ()
+    wide = () if _half(operator) else ("resample.float32",)
+    return (*volume, *wide, "resample", "pointwise")
 
 
 # Nothing is loaded by vectors; of what is fetched a part is not used
@@ -246,4 +258,5 @@ _NAMES = {
     "copy": _copy,
     "pad": _pad,
     "pointwise": _pointwise,
+    "resample": _resample,
 }

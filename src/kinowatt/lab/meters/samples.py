@@ -109,6 +109,18 @@ class Samples:
             return None, "the energy counter stood still"
         return joules, None
 
+    def counter_watts(self) -> float | None:
+        """Mean power between the first and the last step of the energy counter that these samples
+        saw; None of fewer than two. Of work that goes on and off in periods as short as those of
+        the driver's power field, which then shows any of both.
+        """
+        times, values = self.told("energy_mj")
+        energy = unwrapped(values)
+        if energy is None or len(_changes(energy)) < 2:
+            return None
+        first, last = _changes(energy)[[0, -1]]
+        return float((energy[last] - energy[first]) / 1000 / (times[last] - times[first]))
+
     def integrated_joules(
         self, name: str, start_s: float, stop_s: float
     ) -> tuple[float | None, str | None]:

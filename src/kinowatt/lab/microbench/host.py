@@ -27,8 +27,10 @@ def _tiny(device: torch.device) -> Mapping[str, Callable[[], object]]:
     dtype = torch.bfloat16
     x = torch.randn(8, 64, device=device, dtype=dtype)
     weight = torch.randn(64, 64, device=device, dtype=dtype)
-    image = torch.randn(1, 8, 2, 4, 4, device=device, dtype=dtype)
-    filters = torch.randn(8, 8, 1, 1, 1, device=device, dtype=dtype)
+    # As decoders have them: a layout that is turned around and back, and a bias, are kernels too
+    image = torch.randn(1, 32, 4, 8, 8, device=device, dtype=dtype)
+    filters = torch.randn(32, 32, 3, 3, 3, device=device, dtype=dtype)
+    bias = torch.randn(32, device=device, dtype=dtype)
     heads = torch.randn(1, 2, 16, 64, device=device, dtype=dtype)
     module = torch.nn.Linear(64, 64, device=device, dtype=dtype).requires_grad_(False)
     return {
@@ -37,7 +39,7 @@ def _tiny(device: torch.device) -> Mapping[str, Callable[[], object]]:
         "linear_module": lambda: module(x),
         "layer_norm": lambda: functional.layer_norm(x, (64,)),
         "attention": lambda: functional.scaled_dot_product_attention(heads, heads, heads),
-        "convolution": lambda: functional.conv3d(image, filters),
+        "convolution": lambda: functional.conv3d(image, filters, bias),
         "view": lambda: x.view(64, 8),
         "cat": lambda: torch.cat([x, x]),
     }

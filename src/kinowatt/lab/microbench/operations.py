@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from kinowatt.lab.microbench.points import PLANE, ROW, Point, depth_of, taps
+from kinowatt.lab.microbench.points import PLANE, ROW, Point, depth_of, read_size, taps
 
 Call = Callable[[], object]
 KERNELS = {
@@ -89,7 +89,7 @@ def _attention(point: Point, device: torch.device) -> Call:
 def _convolution(point: Point, device: torch.device) -> Call:
     p = point.params
     flat = p["t"] == p["kt"] == 1
-    size = [p[name] for name in (("h", "w") if flat else ("t", "h", "w"))]
+    size = read_size(p)[flat:]
     kernel = [p[name] for name in (("kh", "kw") if flat else ("kt", "kh", "kw"))]
     x = _tensor(point, device, p["batch"], p["cin"], *size)
     weight = _tensor(
@@ -97,7 +97,7 @@ def _convolution(point: Point, device: torch.device) -> Call:
     )
     bias = _tensor(point, device, p["cout"])
     run: Any = functional.conv2d if flat else functional.conv3d
-    padding = [along // 2 for along in kernel]
+    padding = [0 if p.get("bordered") else along // 2 for along in kernel]
     return lambda: run(x, weight, bias, padding=padding)
 
 
@@ -169,6 +169,7 @@ def _moving(x: torch.Tensor, elements: int) -> dict[str, Call]:
         "replication_pad": lambda: functional.pad(planes, (1, 1, 1, 1), mode="replicate"),
         "replication_pad_3d": lambda: functional.pad(volumes, (1, 1, 1, 1, 2, 0), mode="replicate"),
         "upsample": lambda: functional.interpolate(planes, scale_factor=2.0, mode="nearest"),
+        "upsample_3d": lambda: functional.interpolate(volumes, scale_factor=(1.0, 2.0, 2.0)),
     }
 
 

@@ -20,6 +20,9 @@ FULL_ATTENTION = (
     *((64, 17776, 30, 2), (128, 32760, 12, 1), (128, 5632, 32, 2)),
     *((40, 4096, 8, 32), (80, 1024, 8, 32)),
 )
+# Latents of Wan's decoder, from small videos to 720p: cuDNN's choice of a kernel jumps with the size,
+# and no single size tells what its choices come to
+LATENTS = ((32, 32), (40, 64), (64, 64), (60, 104), (90, 160))
 # One head of Wan's decoder, in float32, over the places of a frame
 FLOAT32_HEAD, FLOAT32_PLACES = 384, (1560, 6240, 14400)
 # Width and batch of modulated tokens: every sequence of a batch has a row of its own
@@ -74,11 +77,17 @@ def convolution(
     kernel: tuple[int, int, int],
     dtype: str,
 ) -> Point:
-    """`channels`: in and out, one number where they are equal. `size`: batch, t, h, w."""
+    """`channels`: in and out, one number where they are equal. `size`: batch, t, h, w.
+
+    Wan's decoder, the one in TF32, gives its kernels over time images with their border: cuDNN then
+    chooses other kernels than where it adds the border itself.
+    """
     params = dict(zip(("batch", "t", "h", "w"), size, strict=True))
     params |= dict(zip(("kt", "kh", "kw"), kernel, strict=True))
     cin, cout = (channels, channels) if isinstance(channels, int) else channels
     params |= {"cin": cin, "cout": cout}
+    if dtype == "tf32" and kernel[0] > 1:
+        params["bordered"] = 1
     return Point(family="convolution", op="convolution", params=params, dtype=dtype)
 
 
@@ -162,9 +171,11 @@ def _essential() -> Iterator[Point]:
     for op in ("mul", "gelu", "silu", "cat", "clone", "transpose", "heads", "to_float32"):
         yield memory(op, 2**27)
     yield memory("to_bfloat16", 2**26, "float32")
-    yield from (memory(op, 2**26, "float32") for op in ("add", "mul", "constant_pad"))
+    yield from (memory(op, 2**26, "float32") for op in ("add", "mul", "constant_pad", "upsample"))
     pads = ("replication_pad", "replication_pad_3d")
-    yield from (memory(op, 2**26) for op in (*pads, "upsample", "narrow_heads", "pairs"))
+    yield from (
+        memory(op, 2**26) for op in (*pads, "upsample", "upsample_3d", "narrow_heads", "pairs")
+    )
     # What no vector load serves: rates of their own, by what is repeated and where to
     for dtype, rows in MODULATED.items():
         yield memory("mul_row", 2**26, dtype)
@@ -181,6 +192,8 @@ def _essential() -> Iterator[Point]:
     # One block of threads works on a group: few and long ones leave most of the GPU idle.
     yield from (norm("group_norm", w) for w in (2**14, 2**17, 2**20))
     yield from (norm("group_norm", w, rows=32) for w in (2**17, 2**20, 2**23))
+    # 32 groups of each of 16 images, as an image decoder has them
+    yield from (norm("group_norm", w, rows=512) for w in (2**16, 2**18, 2**20))
 
 
 def _refinements() -> Iterator[Point]:
@@ -224,6 +237,7 @@ def _other_convolutions() -> Iterator[
     tuple[int | tuple[int, int], tuple[int, int, int, int], tuple[int, int, int], str]
 ]:
     yield from _unequal_convolutions()
+    yield from _levels_of_latents()
     for channels, size in LEVELS:
         yield from ((channels, size, kernel, "tf32") for kernel in (SQUARE, COLUMN))
     for channels, size in BF16_LEVELS:
@@ -238,6 +252,15 @@ def _other_convolutions() -> Iterator[
     yield 256, (16, 1, 768, 768), SQUARE, "float16"
 
 
+def _levels_of_latents() -> Iterator[
+    tuple[int, tuple[int, int, int, int], tuple[int, int, int], str]
+]:
+    """Wan's decoder makes a latent frame of a row of frames, level by level: one, two, four at last."""
+    for h, w in LATENTS:
+        for channels, frames, up in ((384, 1, 1), (384, 2, 2), (192, 4, 4), (96, 4, 8)):
+            yield channels, (1, frames, up * h, up * w), CUBE, "tf32"
+
+
 def _unequal_convolutions() -> Iterator[
     tuple[tuple[int, int], tuple[int, int, int, int], tuple[int, int, int], str]
 ]:
@@ -245,7 +268,6 @@ def _unequal_convolutions() -> Iterator[
     yield (192, 96), LEVELS[0][1], SQUARE, "tf32"
     yield (384, 192), LEVELS[1][1], SQUARE, "tf32"
     yield (192, 384), (1, 2, 120, 208), CUBE, "tf32"
-    yield (384, 384), (1, 1, 60, 104), CUBE, "tf32"
     yield (96, 3), LEVELS[0][1], CUBE, "tf32"
     yield (16, 128), (1, 8, 480, 720), (1, 1, 1), "bfloat16"
     yield (16, 256), (1, 8, 240, 360), (1, 1, 1), "bfloat16"
@@ -267,6 +289,8 @@ def _model_attention() -> Iterator[Point]:
         for backend in BACKENDS[:-1]:
             yield attention(head, tokens, heads=heads, batch=batch, backend=backend)
     yield attention(64, 17776, heads=48, batch=2)
+    yield attention(128, 7800, heads=40)
+    yield attention(128, 6360, heads=24)
     yield attention(128, 4096, 256, heads=32, batch=2)
     yield attention(64, 512, heads=64)
     # Stable Diffusion's decoder: one wide head for each frame

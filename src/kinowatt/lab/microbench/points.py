@@ -38,7 +38,8 @@ class Point:
     """One operator at one shape.
 
     `params` by family. linear: m, k, n. attention: batch, heads, q, kv, head. convolution: batch,
-    cin, cout, t, h, w, kt, kh, kw (stride 1, same size; two-dimensional where t = kt = 1).
+    cin, cout, t, h, w, kt, kh, kw (stride 1, same size; two-dimensional where t = kt = 1), and
+    bordered, 1 where what it reads has its border already, as some decoders make it themselves.
     memory: elements; where rows of a width (`ROW` unless said) all meet the same one, row and batch,
     each of which has one of its own; of images, channels and side. norm: rows, width (softmax,
     group_norm and vector_norm too: a row is what is reduced; vector_norm's runs across the channels
@@ -112,7 +113,14 @@ def taps(p: Mapping[str, int]) -> int:
 def _convolution_bytes(point: Point) -> int:
     p = point.params
     weights = p["cin"] * p["cout"] * taps(p) + p["cout"]
-    return ITEM_BYTES[point.dtype] * (_voxels(p) * (p["cin"] + p["cout"]) + weights)
+    read = p["batch"] * prod(read_size(p)) * p["cin"]
+    return ITEM_BYTES[point.dtype] * (read + _voxels(p) * p["cout"] + weights)
+
+
+def read_size(p: Mapping[str, int]) -> tuple[int, ...]:
+    """Frames, height and width of what a convolution reads."""
+    border = p.get("bordered", 0)
+    return tuple(p[axis] + border * (p[f"k{axis}"] - 1) for axis in "thw")
 
 
 def _memory_bytes(point: Point) -> int:
@@ -123,7 +131,7 @@ def _memory_bytes(point: Point) -> int:
         return elements * MIXED[point.op]
     if point.op in PADDED:
         return elements * item + PADDED[point.op](elements) * item
-    if point.op == "upsample":
+    if point.op.startswith("upsample"):
         return elements * item * 5  # each element is read once and written four times
     return int(elements * item * MOVED[point.op])
 

@@ -35,7 +35,7 @@ from kinowatt.lab.timeline import Timeline, timeline
 BUDGET_S = 90.0
 LEAST_BUDGET_S = 1.0
 IDLE_S = 2.0
-SUSTAINED_S = 2.2
+SUSTAINED_S = 2.0
 LOADED_S = 1.6
 RESERVE_S = 1.5  # for what a point may take beyond its plan, and for the end
 MATH_COPIES = 6  # of the scores, in float32, that the math kernel holds at once, seen from above

@@ -160,8 +160,10 @@ def _work(call: Call, line: Timeline, load: tuple[int, float], seconds: float) -
 
 
 def sampled(sampler: Sampler | None, started: float, stopped: float) -> Mapping[str, Any]:
-    """Power, clocks and temperature of a stretch; null with its reason without a GPU's sampler."""
+    """Power (by the energy counter, and by the power field), clocks and temperature of a stretch; null
+    with its reason without a GPU's sampler."""
     if sampler is None:
         reason = "no GPU here tells its power"
         return {"power_w": None, "clock_mhz": None, "reason": reason}
-    return summary(sampler.between(started, stopped))
+    seen = sampler.between(started, stopped)
+    return {"counter_w": seen.counter_watts(), **summary(seen)}

@@ -17,12 +17,16 @@ TRANSPOSED = "transposed"  # neighbours of the result lie far apart in an operan
 ORDER = (DENSE, UNEVEN, ROWS, TRANSPOSED)  # from the fastest
 NEAR = 8  # elements between neighbours within which one fetch still serves several
 WALKED = frozenset({"pointwise", "copy"})
+JOINED_AXES = 4  # up to which `cat` has a kernel of its own; beyond, each piece is copied by itself
 
 
-def access_of(kind: str, ins: Sequence[torch.Tensor], outs: Sequence[torch.Tensor]) -> str:
+def access_of(
+    kind: str, ins: Sequence[torch.Tensor], outs: Sequence[torch.Tensor], op: str = ""
+) -> str:
     """The least favourable access among the operands; other kinds have kernels of their own."""
     if kind not in WALKED or not outs:
         return DENSE
+    least = UNEVEN if op == "cat" and outs[0].dim() > JOINED_AXES else DENSE
     shape = outs[0].shape
     operands = [t for t in (*ins, *outs) if t.numel() > 1]
     found = [_own(t) if t.dim() > len(shape) or not _fits(t, shape) else None for t in operands]
@@ -32,7 +36,7 @@ def access_of(kind: str, ins: Sequence[torch.Tensor], outs: Sequence[torch.Tenso
     axes = sorted(range(len(shape)), key=lambda axis: -strides[axis])
     along = [_along([(shape[i], seen[i]) for i in axes if shape[i] > 1]) for seen in joined]
     mixed = kind == "pointwise" and len({t.dtype for t in operands}) > 1
-    return max([*alone, *along, UNEVEN if mixed else DENSE], key=ORDER.index)
+    return max([*alone, *along, least, UNEVEN if mixed else DENSE], key=ORDER.index)
 
 
 def _fits(tensor: torch.Tensor, shape: torch.Size) -> bool:

@@ -200,7 +200,7 @@ class Recorder(TorchDispatchMode):
                 dims=dims_of(name, kind, inputs, outs),
                 nbytes=bytes_of(name, ins, outs),
                 live_bytes=self._follow(outs),
-                access=access_of(kind, ins, outs),
+                access=access_of(kind, ins, outs, name),
             )
         )
 
