@@ -17,7 +17,7 @@ from kinowatt.lab.microbench.result import read_microbench
 from kinowatt.lab.rows import load_measurements, row_files
 from kinowatt.rows import committed_files
 
-OTHERS = ("microbench/h200-sxm-fourth.json",)
+OTHERS = ("microbench/h200-sxm-fifth.json",)
 # In the terminal: columns that fit; all of them are in the page and in --json
 SHORT = {
     "targets": ("what", "left_out", "paced_by", "figure", "wanted", "found_pct", "kept"),

@@ -121,6 +121,7 @@ def _fused(branch: str, mine: Sequence[Operator]) -> Iterator[Operator]:
     moved = RESIDUAL_TENSORS * rows * smaller(k, n) * size * calls
     if attention:
         moved = moved + sum(2 * size * o.calls * _queries_and_keys(o.dims) for o in attention)
+        moved = moved + sum(o.bytes / 3 for o in mine if _turns(o) and o.bytes is not None)
     else:
         moved = moved + 2 * size * calls * rows * larger(k, n)
     yield replace(
@@ -132,6 +133,12 @@ def _fused(branch: str, mine: Sequence[Operator]) -> Iterator[Operator]:
         calls=calls * (RESIDUAL_KERNELS + (2 if attention else 1)),
         bytes=moved,
     )
+
+
+def _turns(operator: Operator) -> bool:
+    """Whether queries or keys are multiplied with angles as large as they are, which no kernel has at
+    hand: they were worked out before the blocks. (One of three tensors; smaller ones are repeated.)"""
+    return operator.op == "mul" and operator.access == "dense"
 
 
 def _queries_and_keys(dims: Mapping[str, Number]) -> Number:

@@ -111,7 +111,8 @@ def balance(load: Load, law: PowerLaw) -> Balance:
     clock = _possible(where(clock < FLOOR, load.compute_s / larger(least_s, TINY), clock))
     waits = load.compute_s / clock + load.memory_s < load.host_s
     waiting = _possible((spare_w * load.host_s / joules - 1.0 + share) / share)
-    clock = where(waits, waiting, clock)
+    # Below the floor no joule is saved by waiting: then it is as slow as without a host
+    clock = where(waits, where(waiting < FLOOR, clock, waiting), clock)
     device_s = load.compute_s / clock + load.memory_s
     latency_s = larger(device_s, load.host_s)
     if load.waits is not False:
