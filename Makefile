@@ -13,6 +13,8 @@ ALONE = $(shell grep -rl --include='test_*.py' 'pytest.mark.alone' tests)
 # Those that run the real pipelines of diffusers are slow under coverage, and no theory's branch needs
 # them: they run with the others
 PURE = $(filter-out $(wildcard tests/theory/*_against_*.py), $(wildcard tests/theory/test_*.py))
+# What only computes: no torch, no other process, no clock. (The last shares a reproduction with `report`)
+COMPUTING := $(addprefix tests/,analysis data facts formats report app/test_reproducing.py)
 EVIDENCE := docs/evidence
 # A full environment serves the reproduction as well; a bare clone builds only the light one.
 PAPER := $(if $(wildcard $(FULL)/.ready),$(FULL),$(LIGHT))
@@ -34,12 +36,20 @@ $(LIGHT)/.ready: requirements.lock pyproject.toml
 .PHONY: setup
 setup: $(FULL)/.ready  ## the environment with every extra and tool
 
-# First what needs one core: the tests that compare times, and beside them one thing after another.
-# Then the tests that share both
+# Two at once. Tests that compare times, talk to browsers or kill processes have both cores whenever
+# they want them; all else goes through one after another in what they leave idle, which is a quarter
 .PHONY: test
 test: setup  ## the whole gate: format, lint, types, imports, tests, docs
-	$(MAKE) -j2 --output-sync=target alone types theory blocks docs lint browser
+	$(MAKE) -j2 --output-sync=target first beside
+
+.PHONY: first
+first: setup
+	$(MAKE) alone
 	$(MAKE) others
+
+.PHONY: beside
+beside: setup
+	for part in types lint docs theory blocks computing; do nice -n 19 $(MAKE) $$part; done
 
 .PHONY: lint
 lint: setup  ## format, lint and the order of imports
@@ -52,7 +62,7 @@ types: setup  ## mypy --strict
 	mypy
 
 .PHONY: tests
-tests: alone theory blocks others  ## tests and the code blocks of README and docs, with coverage of the theory
+tests: alone theory blocks computing others  ## tests and the code blocks of README and docs, with coverage of the theory
 
 .PHONY: theory
 theory: setup
@@ -70,7 +80,11 @@ alone: setup
 .PHONY: others
 others: setup browser
 	pytest tests -m "not alone and $(GATE)" -n 2 --dist loadfile --no-loadscope-reorder \
-		$(PURE:%=--ignore=%)
+		$(patsubst %,--ignore=%,$(PURE) $(COMPUTING))
+
+.PHONY: computing
+computing: setup
+	pytest -m "not alone and $(GATE)" $(COMPUTING)
 
 .PHONY: browser
 browser:  ## a Chromium for the tests of the dashboard, where it may be installed
