@@ -13,8 +13,10 @@ ALONE = $(shell grep -rl --include='test_*.py' 'pytest.mark.alone' tests)
 # Those that run the real pipelines of diffusers are slow under coverage, and no theory's branch needs
 # them: they run with the others
 PURE = $(filter-out $(wildcard tests/theory/*_against_*.py), $(wildcard tests/theory/test_*.py))
-# What only computes: no torch, no other process, no clock. (The last shares a reproduction with `report`)
-COMPUTING := $(addprefix tests/,analysis data facts formats report app/test_reproducing.py)
+# What only computes: no torch, no other process, no clock. (`test_reproducing` shares a reproduction
+# with `report`; plans ask diffusers which blocks there are)
+COMPUTING := $(addprefix tests/,analysis facts formats report app/test_reproducing.py) \
+	$(filter-out %/test_plans.py,$(wildcard tests/data/test_*.py))
 EVIDENCE := docs/evidence
 # A full environment serves the reproduction as well; a bare clone builds only the light one.
 PAPER := $(if $(wildcard $(FULL)/.ready),$(FULL),$(LIGHT))
