@@ -13,6 +13,13 @@ ALONE = $(shell grep -rl --include='test_*.py' 'pytest.mark.alone' tests)
 # Those that run the real pipelines of diffusers are slow under coverage, and no theory's branch needs
 # them: they run with the others
 PURE = $(filter-out $(wildcard tests/theory/*_against_*.py), $(wildcard tests/theory/test_*.py))
+# What only computes: no torch, no other process, no clock. (Plans ask diffusers which blocks there are;
+# the tests of reports share one reproduction)
+COMPUTING := $(addprefix tests/,analysis facts formats) \
+	$(filter-out %/test_plans.py,$(wildcard tests/data/test_*.py))
+REPORTS := tests/report tests/app/test_reproducing.py
+# What the first tests leave idle, and no more
+BESIDE := nice -n 19
 EVIDENCE := docs/evidence
 # A full environment serves the reproduction as well; a bare clone builds only the light one.
 PAPER := $(if $(wildcard $(FULL)/.ready),$(FULL),$(LIGHT))
@@ -34,12 +41,21 @@ $(LIGHT)/.ready: requirements.lock pyproject.toml
 .PHONY: setup
 setup: $(FULL)/.ready  ## the environment with every extra and tool
 
-# First what needs one core: the tests that compare times, and beside them one thing after another.
-# Then the tests that share both
+# Two at once. Tests that compare times, talk to browsers or kill processes have both cores whenever
+# they want them; all else goes through one after another in what they leave idle, which is a quarter.
+# The reports wait for either to end, so that neither core is left with the last of the other
 .PHONY: test
 test: setup  ## the whole gate: format, lint, types, imports, tests, docs
-	$(MAKE) -j2 --output-sync=target alone types theory blocks docs lint browser
+	$(MAKE) -j2 --output-sync=target first beside reports
+
+.PHONY: first
+first: setup
+	$(MAKE) alone
 	$(MAKE) others
+
+.PHONY: beside
+beside: setup
+	for part in types lint docs theory blocks computing; do $(BESIDE) $(MAKE) $$part; done
 
 .PHONY: lint
 lint: setup  ## format, lint and the order of imports
@@ -52,7 +68,7 @@ types: setup  ## mypy --strict
 	mypy
 
 .PHONY: tests
-tests: alone theory blocks others  ## tests and the code blocks of README and docs, with coverage of the theory
+tests: alone theory blocks computing reports others  ## tests and the code blocks of README and docs, with coverage of the theory
 
 .PHONY: theory
 theory: setup
@@ -70,7 +86,15 @@ alone: setup
 .PHONY: others
 others: setup browser
 	pytest tests -m "not alone and $(GATE)" -n 2 --dist loadfile --no-loadscope-reorder \
-		$(PURE:%=--ignore=%)
+		$(patsubst %,--ignore=%,$(PURE) $(COMPUTING) $(REPORTS))
+
+.PHONY: computing
+computing: setup
+	pytest -m "not alone and $(GATE)" $(COMPUTING)
+
+.PHONY: reports
+reports: setup
+	$(BESIDE) pytest -m "not alone and $(GATE)" $(REPORTS)
 
 .PHONY: browser
 browser:  ## a Chromium for the tests of the dashboard, where it may be installed

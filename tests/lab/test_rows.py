@@ -48,6 +48,38 @@ def test_rows_survive_the_disk_exactly(
         assert path.read_bytes().count(b"\n") == len(notes)
 
 
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXTS
+LONG = st.integers(min_value=-(2**70), max_value=2**70)
+VALUES = st.recursive(
+    SCALARS | LONG, lambda one: st.lists(one, max_size=4) | st.dictionaries(TEXTS, one, max_size=4)
+)
+
+
+@given(value=VALUES)
+@settings(max_examples=150, deadline=None)
+def test_a_line_is_the_same_with_orjson_and_without(value: Any) -> None:
+    assert rows._quick() is not None
+    line = json.dumps(value).replace("Infinity", "1e999").encode()
+    found = rows._record(line, rows._shape(line))
+    assert repr(found) == repr(json.loads(line))  # tells -0.0 from 0.0, and 1 from 1.0
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"[NaN]", b"\xef\xbb\xbf{}", b'{"a": 1', b'"\xff"', b"[01]", b"[" * 5000, b'{"a":' * 1010],
+)
+def test_what_is_no_json_is_refused_with_orjson_and_without(
+    line: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = []
+    for quick in (rows._quick(), None):
+        monkeypatch.setattr(rows, "_quick", lambda quick=quick: quick)
+        with pytest.raises((ValueError, RecursionError, InputError)) as refused:
+            rows._record(line, rows._shape(line))
+        said.append((refused.type, str(refused.value)))
+    assert said[0] == said[1]
+
+
 def test_a_folder_is_read_in_order_without_its_failures(tmp_path: Path) -> None:
     append_row(tmp_path / "b.jsonl", made(number=2))
     append_row(tmp_path / "a.jsonl", made(number=1))

@@ -8,6 +8,7 @@ quantile of most such draws. `kinowatt validate` tells how many of another model
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from kinowatt.errors import require_extra
@@ -31,15 +32,22 @@ def spread(errors: Mapping[str, Sequence[float]]) -> dict[str, Pair]:
     sizes = np.abs(np.concatenate([np.asarray(group, float) for group in groups]))
     share = np.concatenate([np.full(len(group), 1.0 / len(group)) for group in groups])
     group_of = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
-    drawn = np.random.default_rng(SEED).multinomial(
-        len(groups), np.full(len(groups), 1.0 / len(groups)), DRAWS
-    )
     order = np.argsort(sizes)
-    reached = np.cumsum((drawn[:, group_of] * share)[:, order], axis=1) / len(groups)
+    weights = _drawn(len(groups))[:, group_of[order]] * share[order]
+    reached = np.cumsum(weights, axis=1) / len(groups)
     return {
         level: _ends(float(np.quantile(_quantiles(reached, sizes[order], wanted, np), MOST[level])))
         for level, wanted in LEVELS.items()
     }
+
+
+@lru_cache(maxsize=64)
+def _drawn(groups: int) -> Any:
+    """How often each group is in each draw, (draws, groups): the same for as many groups."""
+    np: Any = require_extra("learn", "numpy")
+    drawn = np.random.default_rng(SEED).multinomial(groups, np.full(groups, 1.0 / groups), DRAWS)
+    drawn.setflags(write=False)  # shared by all that ask
+    return drawn
 
 
 def _quantiles(reached: Any, ordered: Any, wanted: float, np: Any) -> Any:

@@ -1,7 +1,7 @@
 """`kinowatt reproduce`: reads our own rows, which only the laboratory knows, and has it built."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from kinowatt.lab.measurement import identity
 from kinowatt.lab.rows import load_measurements
 from kinowatt.lab.spent import took_s
 from kinowatt.report.build import build
+from kinowatt.report.figures import FORMATS
 from kinowatt.rows import committed_files
 
 
@@ -43,6 +44,8 @@ def others() -> Others:
     )
 
 
-def run(out: str, progress: Callable[[str], None]) -> dict[str, Any]:
+def run(
+    out: str, progress: Callable[[str], None], formats: Sequence[str] = FORMATS
+) -> dict[str, Any]:
     """Writes the report under `out`; returns its summary."""
-    return build(out, own_rows(), others(), progress=progress)
+    return build(out, own_rows(), others(), formats=formats, progress=progress)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import InitVar, dataclass, fields
+from operator import attrgetter
 from statistics import fmean, stdev
 from typing import Any
 
@@ -109,24 +110,33 @@ SAME_CONDITIONS = (
 )
 
 
+_CONDITIONS = (*SAME_CONDITIONS, "host.cpu_model", "meters", "composed")
+_fields_of = attrgetter(*SAME_FIELDS)
+
+
 def identity(row: Measurement) -> dict[str, Any]:
     """Every condition that must be equal in rows that are averaged, by dotted name.
 
     Not among them: what varies from run to run (clocks, temperature, load of the host) and the
     seed. None stands for what a row does not say.
     """
-    named, conditions = same(row)
-    return dict(_leaves(named)) | conditions
+    values = same(row)
+    named = dict(zip(SAME_FIELDS, values, strict=False))
+    conditions = zip(_CONDITIONS, values[len(SAME_FIELDS) :], strict=True)
+    return dict(_leaves(named)) | dict(conditions)
 
 
-def same(row: Measurement) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What `identity` is made of: rows in which this is equal are alike, and it is sooner had."""
-    found = {name: row.conditions.get(name) for name in SAME_CONDITIONS}
-    host = row.conditions.get("host")
-    found["host.cpu_model"] = host.get("cpu_model") if isinstance(host, Mapping) else None
-    found["meters"] = sorted(row.conditions.get("meters") or ())
-    found["composed"] = bool(row.conditions.get("composed"))
-    return {name: getattr(row, name) for name in SAME_FIELDS}, found
+def same(row: Measurement) -> list[Any]:
+    """What `identity` is made of, without names: equal in rows that are alike, and sooner had."""
+    conditions = row.conditions
+    host = conditions.get("host")
+    return [
+        *_fields_of(row),
+        *map(conditions.get, SAME_CONDITIONS),
+        host.get("cpu_model") if isinstance(host, Mapping) else None,
+        sorted(conditions.get("meters") or ()),
+        bool(conditions.get("composed")),
+    ]
 
 
 def unlike(a: Measurement, b: Measurement) -> list[str]:

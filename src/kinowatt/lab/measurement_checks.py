@@ -107,12 +107,16 @@ def _number(name: str, value: Any) -> None:
 
 
 def _positive(name: str, value: Any) -> None:
+    if type(value) is float and 0 < value <= MAX:
+        return
     _number(name, value)
     if value <= 0:
         raise _wrong(name, value, "above 0")
 
 
 def _not_negative(name: str, value: Any) -> None:
+    if type(value) is float and 0 <= value <= MAX:
+        return
     _number(name, value)
     if value < 0:
         raise _wrong(name, value, "0 or more")
@@ -124,6 +128,8 @@ def _count(name: str, value: Any) -> None:
 
 
 def _count_above_zero(name: str, value: Any) -> None:
+    if type(value) is int and 0 < value <= MAX:
+        return
     _count(name, value)
     _positive(name, value)
 
@@ -143,7 +149,8 @@ def _mapping(name: str, value: Any) -> None:
 
 def _with(name: str, value: Any, required: Mapping[str, Check]) -> None:
     """An object that has these fields, each as its check wants it; it may have more."""
-    _mapping(name, value)
+    if type(value) is not dict:
+        _mapping(name, value)
     try:
         for key, check in required.items():
             check(key, value[key])

@@ -17,7 +17,7 @@ from kinowatt.analysis.reproduction.model import Claim, Finding, Reproduction, S
 from kinowatt.analysis.shipped_profiles import CORRECTED
 from kinowatt.analysis.tables import cell
 from kinowatt.errors import InputError, require_extra
-from kinowatt.report.figures import draw
+from kinowatt.report.figures import FORMATS, draw
 from kinowatt.report.own_page import WORDS, views
 from kinowatt.report.own_ratios import BARS
 from kinowatt.units import PETA
@@ -66,12 +66,14 @@ def build(
     rows: Sequence[OwnRow] = (),
     others: Others = NO_OTHERS,
     *,
+    formats: Sequence[str] = FORMATS,
     progress: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
     """Writes report.html, tables/, figures/ and data/ under `out`; returns a summary.
 
     `rows`: our own measurements, to stand beside the paper's; without them the report says so.
-    `others`: what else was measured, for what it cost.
+    `others`: what else was measured, for what it cost. `formats`: of the figures; "svg" is among
+    them, since the report shows it.
     """
     folder = Path(out)
     if folder.exists() and not folder.is_dir():
@@ -79,7 +81,7 @@ def build(
     progress("recomputing tables, claims and findings …")
     found = compose(rows, others)
     progress("drawing figures …")
-    names = draw(found, folder / "figures")
+    names = draw(found, folder / "figures", formats)
     _write_tables(found, folder / "tables")
     _write_data(found, folder / "data")
     (folder / "report.html").write_text(_html(found, folder, names), encoding="utf-8")

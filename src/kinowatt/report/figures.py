@@ -16,8 +16,11 @@ VERSIONS = {"published": "as published", "corrected": "corrected"}
 QUANTITIES = (("latency_s", "latency (s)"), ("energy_wh", "GPU energy (Wh)"))
 
 
-def draw(found: Reproduction, folder: Path) -> list[str]:
-    """Writes figureN.png and figureN.svg, N = 1 to 5, and ours of steps; returns the names."""
+FORMATS = ("svg", "png")
+
+
+def draw(found: Reproduction, folder: Path, formats: Sequence[str] = FORMATS) -> list[str]:
+    """Writes figureN.svg and figureN.png, N = 1 to 5, and ours of steps; returns the names."""
     folder.mkdir(parents=True, exist_ok=True)
     by_name = {item.name: item for item in found.sweeps}
     table4 = next(table for table in found.tables if table.name == "table4")
@@ -38,12 +41,20 @@ def draw(found: Reproduction, folder: Path) -> list[str]:
     plt = plotting()
     for name, drawing in drawings.items():
         figure = drawing(plt)
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")  # laid out once for both files: most of the time
-        figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
-        figure.savefig(folder / f"{name}.png", dpi=160)
-        plt.close(figure)
+        _save(plt, figure, [folder / f"{name}.{each}" for each in formats])
     return list(drawings)
+
+
+def _save(plt: Any, figure: Any, files: Sequence[Path]) -> None:
+    more: Mapping[str, Mapping[str, Any]] = {
+        ".svg": {"metadata": {"Date": None}},
+        ".png": {"dpi": 160},
+    }
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # laid out once for all files: most of the time
+    for file in files:
+        figure.savefig(file, **more[file.suffix])
+    plt.close(figure)
 
 
 def _sweep(plt: Any, data: Sweep, ours: OwnSeries, floor_pct: float) -> Any:

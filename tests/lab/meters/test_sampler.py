@@ -78,7 +78,7 @@ def test_it_outlives_ctrl_c_in_the_terminal(sampler: Sampler) -> None:
     """Ctrl-C goes to the whole group of the terminal; the parent still wants its samples."""
     assert os.getpgid(its_process(sampler).pid) != os.getpgrp()
     now_s = time.perf_counter()
-    assert len(sampler.between(now_s, now_s + 0.05))
+    assert len(sampler.between(now_s, now_s + 0.3))
 
 
 def test_one_that_was_killed_says_so_at_once(sampler: Sampler) -> None:

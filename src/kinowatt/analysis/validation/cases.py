@@ -128,7 +128,16 @@ def _figures(row: Row, found: HeldOut, index: int) -> list[tuple[str, str, Any, 
 
 def with_intervals(cases: Sequence[Case]) -> list[Case]:
     """Each group's interval from the errors of all other groups, which the same scheme left out."""
-    return [replace(case, interval=_interval(_others(cases, case))) for case in cases]
+    ends: dict[Hashable, Mapping[str, Pair] | None] = {}
+    for case in cases:
+        if (alike := _kind(case)) not in ends:
+            ends[alike] = _interval(_others(cases, case))
+    return [replace(case, interval=ends[_kind(case)]) for case in cases]
+
+
+def _kind(case: Case) -> Hashable:
+    """Cases that are equal in this have the same others."""
+    return case.quantity, case.regime, case.label
 
 
 def _others(cases: Sequence[Case], case: Case) -> list[Case]:

@@ -25,7 +25,7 @@ def page() -> str:
     """The reproduction as one page; made once, some seconds after it was first asked for."""
     with tempfile.TemporaryDirectory() as folder:
         try:
-            summary = run(folder, progress=lambda text: None)
+            summary = run(folder, lambda text: None, ("svg",))
         except MissingExtraError as error:
             return notice([str(error)], "error")
         return _page(Path(folder), summary)
