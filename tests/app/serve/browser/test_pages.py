@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qs, urlparse
+from urllib.parse import parse_qs
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -17,8 +17,11 @@ Visit = Callable[..., Page]
 MODEL = "wan2.1-t2v-1.3b"
 
 
-def state(page: Page) -> dict[str, list[str]]:
-    return parse_qs(urlparse(page.url).query)
+def state(page: Page, name: str, value: str) -> dict[str, list[str]]:
+    """What the address holds once it says this: it follows the answer that shows."""
+    says = "([name, value]) => new URLSearchParams(location.search).getAll(name).includes(value)"
+    page.wait_for_function(says, arg=[name, value])
+    return parse_qs(page.evaluate("location.search.slice(1)"))
 
 
 def seconds_shown(page: Page) -> str:
@@ -60,7 +63,7 @@ def test_a_change_answers_and_the_address_keeps_it(visit: Visit) -> None:
     fill(page, "Denoising steps", 20)
     wanted = format_seconds(kinowatt.predict(MODEL, steps=20).latency_s)
     expect(page.locator(".card .value").first).to_have_text(wanted)
-    assert state(page)["steps"] == ["20"]
+    assert state(page, "steps", "20")["steps"] == ["20"]
     expect(page.locator("pre").first).to_contain_text("--steps 20")
     expect(page.locator("pre").last).to_contain_text("steps=20")
     page.reload()
@@ -157,7 +160,7 @@ def test_numbers_of_plan(visit: Visit) -> None:
     expect(page.locator(".card .value").first).to_have_text(format_seconds(wanted.latency_s))
     expect(page.locator(".cards")).to_contain_text(f"${wanted.cost_usd:.4f}")
     expect(page.locator("pre").first).to_contain_text("--tiling on")
-    assert {"grid", "price", "tiling"} <= set(state(page))
+    assert {"grid", "price", "tiling"} <= set(state(page, "tiling", "on"))
 
 
 def test_the_curve_along_each_axis(visit: Visit) -> None:
@@ -218,7 +221,7 @@ def test_compare(visit: Visit) -> None:
     expect(page.locator(".notice.warning")).to_contain_text(
         "animatediff-lightning on rtx-4090 is left out"
     )
-    asked = state(page)
+    asked = state(page, "frames", "70")
     assert (asked["gpus"], asked["unit"], asked["frames"]) == (
         ["h100-sxm", "rtx-4090"],
         ["Wh"],
@@ -245,7 +248,7 @@ def test_budget(visit: Visit) -> None:
     expect(page.locator("pre").first).to_contain_text("--max-latency-s 90")
     fill(page, "At most seconds", 1)
     expect(page.locator(".notice.warning")).to_contain_text("no model keeps these limits")
-    assert state(page)["max_latency_s"] == ["1"]
+    assert state(page, "max_latency_s", "1")["max_latency_s"] == ["1"]
 
 
 def test_the_paper(visit: Visit) -> None:
