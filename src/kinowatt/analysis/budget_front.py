@@ -126,12 +126,23 @@ def _beaten(points: Points, rivals: Sequence[Points]) -> Array:
     found = np.zeros(len(points.rows), bool)
     for share in sorted(set(points.objectives[:, 4].tolist())):
         mine = np.flatnonzero(points.objectives[:, 4] == share)
-        costs = points.objectives[mine, :4].T[:, :, None]
+        costs = points.objectives[mine, :4].T
         for rival in rivals:
-            other = _at_share(rival, -share)[:, None, :]
-            no_worse = (other <= costs).all(axis=0) & (other < costs).any(axis=0)
-            found[mine] |= no_worse.any(axis=1)
+            other = _at_share(rival, -share)
+            other = other[:, (other <= costs.max(axis=1)[:, None]).all(axis=0)]
+            found[mine] |= _dominated(costs, other)
     return found
+
+
+def _dominated(costs: Array, others: Array) -> Array:
+    """Which columns of `costs` (objectives, rows) one of `others` is no worse than, and better."""
+    np: Any = require_extra("numpy", "numpy")
+    no_worse = np.ones((costs.shape[1], others.shape[1]), bool)
+    better = ~no_worse
+    for mine, other in zip(costs, others, strict=True):
+        no_worse &= other <= mine[:, None]
+        better |= other < mine[:, None]
+    return (no_worse & better).any(axis=1)
 
 
 def _at_share(rival: Points, share: float) -> Array:

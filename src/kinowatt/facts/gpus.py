@@ -1,7 +1,6 @@
 """Accelerators: dense peaks, bandwidth, memory and power limit, each row with its source."""
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -88,7 +87,7 @@ def _by_key() -> Mapping[str, GpuSpec]:
 
 
 def _key(text: str) -> str:
-    return re.sub(r"[\s_-]+", "", text).lower()
+    return "".join(text.replace("_", " ").replace("-", " ").split()).lower()
 
 
 def _overlay(base: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:

@@ -58,16 +58,18 @@ class Evaluator:
     def __init__(self, symbols: Mapping[str, Number]) -> None:
         self.symbols = symbols
         self._monomials: dict[Monomial, Number] = {(): 1.0}
-        self._totals: dict[Polynomial, Number] = {(): 0.0}
+        # By which object it is: to find out what a polynomial holds takes as long as its sum
+        self._totals: dict[int, tuple[Polynomial, Number]] = {}
 
     def __call__(self, polynomial: Polynomial) -> Number:
-        total = self._totals.get(polynomial)
-        if total is None:
-            terms = [coefficient * self._monomial(monomial) for monomial, coefficient in polynomial]
-            total = terms[0]
-            for term in terms[1:]:
-                total = total + term
-            self._totals[polynomial] = total
+        known = self._totals.get(id(polynomial))
+        if known is not None:
+            return known[1]
+        total: Number = 0.0
+        for index, (monomial, coefficient) in enumerate(polynomial):
+            term = coefficient * self._monomial(monomial)
+            total = total + term if index else term
+        self._totals[id(polynomial)] = polynomial, total
         return total
 
     def _monomial(self, monomial: Monomial) -> Number:

@@ -206,15 +206,16 @@ def interval(
     levels = profile.spread[scope][quantity]
     calls = profile.spread.get("call_bound", profile.spread[scope])[quantity]
     moved = reach.moved.get(quantity, 0.0)
-    moves = offloading().spread if moved else dict.fromkeys(levels, (1.0, 1.0))
+    stays, doublings, paced = value - moved, 1.0 + reach.beyond, reach.call_bound
     found = {}
-    for level, ends in levels.items():
-        low, high = (
-            (value - moved) * where(reach.call_bound, other, end) ** (1.0 + reach.beyond)
-            + moved * move
-            for end, other, move in zip(ends, calls[level], moves[level], strict=True)
-        )
-        found[level] = (low, high)
+    for level, (low, high) in levels.items():
+        low_paced, high_paced = calls[level]
+        least = stays * where(paced, low_paced, low) ** doublings
+        most = stays * where(paced, high_paced, high) ** doublings
+        if moved:
+            low_move, high_move = offloading().spread[level]
+            least, most = least + moved * low_move, most + moved * high_move
+        found[level] = (least, most)
     return found
 
 

@@ -54,6 +54,8 @@ def plan(model: ModelSpec, workload: Workload, recipe: Recipe, tiling: bool) -> 
     `InputError` where a pass of the recipe would have nothing left to run.
     """
     found = resolve(model, workload, recipe, tiling)
+    if any(hasattr(getattr(workload, name), "shape") for name in FIELDS):
+        return found  # arrays are answered with numbers only
     return replace(found, notes=notes(model, workload, recipe, found.effective))
 
 
@@ -127,9 +129,7 @@ def _effective(
 def notes(
     model: ModelSpec, workload: Workload, recipe: Recipe, effective: Effective
 ) -> tuple[tuple[str, str], ...]:
-    """Every difference from what was asked for, as code and sentence."""
-    if any(hasattr(getattr(workload, name), "shape") for name in FIELDS):
-        return ()  # arrays are answered with numbers only
+    """Every difference from what was asked for, as code and sentence; of numbers alone."""
     size, asked = ((each.height_px, each.width_px) for each in (effective, workload))
     found = []
     if effective.frames != workload.frames:

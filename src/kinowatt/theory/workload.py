@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any
 
 from kinowatt.errors import InputError, unknown_name
@@ -47,6 +48,15 @@ def make_workload(model: ModelSpec, preset: str = "default", **asked: Number) ->
     for name in asked:
         if name not in FIELDS:
             raise unknown_name("setting", name, FIELDS)
+    given = {name: _checked(name, value) for name, value in asked.items() if value is not None}
+    values = {**_preset(model, preset), **given}
+    _check_rules(model, values)
+    return Workload(**values)
+
+
+@lru_cache(maxsize=64)
+def _preset(model: ModelSpec, preset: str) -> Mapping[str, Number]:
+    """The settings of a preset, and of what it says nothing."""
     chosen = model.preset(preset)
     values: dict[str, Number] = {
         "height_px": chosen.height_px,
@@ -58,10 +68,7 @@ def make_workload(model: ModelSpec, preset: str = "default", **asked: Number) ->
         "prompt_tokens": model.default_prompt_tokens,
         "fps": chosen.fps,
     }
-    values.update({name: value for name, value in asked.items() if value is not None})
-    values = {name: _checked(name, value) for name, value in values.items()}
-    _check_rules(model, values)
-    return Workload(**values)
+    return {name: _checked(name, value) for name, value in values.items()}
 
 
 def _checked(name: str, value: Number) -> Number:

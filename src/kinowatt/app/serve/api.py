@@ -22,6 +22,7 @@ from kinowatt.app.serve.routes import (
     status,
 )
 from kinowatt.app.serve.settings import Settings
+from kinowatt.app.serve.straight import Straight
 from kinowatt.app.serve.workers import Workers
 from kinowatt.errors import KinowattError, StoreError, unknown_name
 from kinowatt.version import __version__
@@ -70,7 +71,8 @@ def create_app(
         from kinowatt.app.serve.dashboard.mount import with_dashboard
 
         served = with_dashboard(app, app.state.rows)
-    app.state.guard = Guard(served, settings, app.state.metrics)
+    straight = Straight(app, served, [route for router in ROUTERS for route in router.routes])
+    app.state.guard = Guard(straight, settings, app.state.metrics)
     return app.state.guard  # type: ignore[no-any-return]
 
 

@@ -56,12 +56,12 @@ class Guard:
         start = time.perf_counter()
         rest = scope["path"].startswith(PREFIX)
         self.asked += rest
-        self.metrics.in_flight.inc()
+        self.metrics.in_flight += 1
         try:
             await self._answer(scope, receive, sender)
         finally:
             self.asked -= rest
-            self.metrics.in_flight.dec()
+            self.metrics.in_flight -= 1
             self.metrics.count(scope, sender.status, time.perf_counter() - start)
 
     async def _answer(self, scope: Scope, receive: Receive, send: "_Sender") -> None:

@@ -41,9 +41,10 @@ class Metrics:
             buckets=BUCKETS,
             registry=self.registry,
         )
-        self.in_flight = Gauge(
+        self.in_flight = 0
+        Gauge(
             "kinowatt_http_requests_in_flight", "Requests not answered yet.", registry=self.registry
-        )
+        ).set_function(lambda: self.in_flight)
         self.predictions = Counter(
             "kinowatt_predictions",
             "Predictions made, each element of a batch counted.",
@@ -53,13 +54,19 @@ class Metrics:
         self.audited = Counter(
             "kinowatt_audited_rows", "Rows of texts that were audited.", registry=self.registry
         )
+        self._of: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def count(self, scope: MutableMapping[str, Any], status: int, seconds: float) -> None:
         """One request; paths that no route has are one, so that nobody can fill the memory."""
         route = _route(scope)
         method = scope["method"] if scope["method"] in METHODS else "other"
-        self.requests.labels(method, route, str(status)).inc()
-        self.seconds.labels(route).observe(seconds)
+        found = self._of.get((method, route, status))
+        if found is None:
+            found = self.requests.labels(method, route, str(status)), self.seconds.labels(route)
+            self._of[method, route, status] = found
+        requests, taken = found
+        requests.inc()
+        taken.observe(seconds)
 
     def text(self) -> bytes:
         return generate_latest(self.registry)

@@ -30,22 +30,19 @@ LAYOUT = {
 }
 
 
-def _figure(title: str, height: int, traces: list[Any], **layout: Any) -> Any:
+def _figure(title: str, height: int, traces: list[Any], **layout: Any) -> str:
     """A figure as the browser's Plotly reads it; the Python package would only slow this down."""
-    from gradio.components.plot import PlotData
-
     heading = {"text": title, "x": 0.01, "font": {"size": 15}}
     found = {"data": traces, "layout": {**LAYOUT, "title": heading, "height": height, **layout}}
-    return PlotData(type="plotly", plot=dumps(found).decode())
+    return dumps(found).decode()
 
 
-def nothing() -> Any:
-    """A figure before there is an answer."""
-    hidden = {"visible": False}
-    return _figure("", 60, [], xaxis=hidden, yaxis=hidden)
+def nothing() -> str:
+    """No figure: there is no answer that could be drawn."""
+    return ""
 
 
-def stages(found: Prediction) -> Any:
+def stages(found: Prediction) -> str:
     """Where the time and the energy go: one bar each, in percent, by stage."""
     traces = []
     for name, row in found.stages.items():
@@ -67,7 +64,7 @@ def stages(found: Prediction) -> Any:
     return _figure(title, 240, traces, barmode="stack", xaxis=x, yaxis={"automargin": True})
 
 
-def scaling(axis: str, points: Sequence[ScalingPoint], here: Prediction, field: str) -> Any:
+def scaling(axis: str, points: Sequence[ScalingPoint], here: Prediction, field: str) -> str:
     """Seconds along an axis, and where the page stands."""
     curve = {
         "type": "scatter",
@@ -94,7 +91,7 @@ def scaling(axis: str, points: Sequence[ScalingPoint], here: Prediction, field: 
     return _figure(f"Seconds along {axis}", 340, [curve, spot], xaxis=x, yaxis=y)
 
 
-def compared(rows: Sequence[Prediction], unit: str) -> Any:
+def compared(rows: Sequence[Prediction], unit: str) -> str:
     """One bar for each model and GPU: seconds or Wh per second of video."""
     bars = {
         "type": "bar",
@@ -110,7 +107,7 @@ def compared(rows: Sequence[Prediction], unit: str) -> Any:
     return _figure(words, 120 + 36 * len(rows), [bars], xaxis=x, yaxis=y)
 
 
-def front(rows: Sequence[Mapping[str, Any]]) -> Any:
+def front(rows: Sequence[Mapping[str, Any]]) -> str:
     """Settings by seconds and by the seconds of video that come out."""
     told = "%{text}: %{x:.3s} s<extra>%{fullData.name}</extra>"
     words = "{height_px} x {width_px} x {frames}, {steps} steps"
@@ -123,7 +120,7 @@ def front(rows: Sequence[Mapping[str, Any]]) -> Any:
 
 def expected(
     low: float, high: float, predicted_s: float, causes: Sequence[tuple[str, float]], yours: Any
-) -> Any:
+) -> str:
     """The expected range, what each cause would take, and the time that was measured (or None)."""
     rows = ["expected", *(words for words, _ in causes)]
     end = {"symbol": "line-ns-open", "size": 20, "line": {"color": LINE, "width": 3}}
@@ -154,7 +151,7 @@ def _along(name: str, seconds: list[float], rows: list[str], look: Mapping[str, 
     return {"type": "scatter", "name": name, "x": seconds, "y": rows, **look, "hovertemplate": told}
 
 
-def agreement(rows: Sequence[Mapping[str, Any]]) -> Any:
+def agreement(rows: Sequence[Mapping[str, Any]]) -> str:
     """Measured seconds over predicted ones, a symbol for each model; on the line they agree."""
     shown = [row for row in rows if row["predicted_latency_s"] is not None]
     ends = [row[name] for row in shown for name in ("latency_s", "predicted_latency_s")]

@@ -81,8 +81,13 @@ def asked(state: State) -> Asked:
     return Asked(
         chosen={name: state[name] for name in NAMES if state.get(name) not in (None, "", ANY)},
         after=(state.get("after") or "").rpartition(",")[2] or None,
-        limit=int(state.get("limit") or FEW),
+        limit=_size(state.get("limit")),
     )
+
+
+def _size(asked: Any) -> int:
+    """Rows of a page: one of those offered, whatever a client sends."""
+    return next((size for size in SIZES if str(size) == asked), FEW)
 
 
 def answer(rows: Rows, state: State) -> Answer:

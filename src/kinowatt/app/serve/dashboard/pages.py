@@ -25,6 +25,7 @@ from kinowatt.theory.transforms import transforms
 
 FIRST = "wan2.1-t2v-1.3b"
 GPU = "h100-sxm"
+DRAW = "const show = () => drawLater(element, props.value); watch('value', show); show();"
 
 
 def build(rows: Rows) -> Any:
@@ -86,20 +87,28 @@ def _plan_controls() -> dict[str, Any]:
             (f"{row.name} ({row.code})", row.code) for row in grids().values()
         ]
         chosen |= {
-            "guidance_scale": gr.Number(label="Guidance scale", minimum=0),
+            "guidance_scale": gr.Number(label="Guidance scale"),
             "tiling": gr.Dropdown(["preset", "on", "off"], value="preset", label="Tiled decoding"),
             "grid": gr.Dropdown(codes, value="WORLD", label="Grid"),
-            "price": gr.Number(label="Price (USD per GPU-hour)", minimum=0),
+            "price": gr.Number(label="Price (USD per GPU-hour)"),
         }
     return chosen
 
 
 def _plot(name: str) -> Any:
-    return gr.Plot(charts.nothing(), show_label=False, elem_id=name)
+    """A figure that `head.html` draws; Gradio's own are drawn anew before any answer shows."""
+    return gr.HTML(
+        charts.nothing(),
+        elem_id=name,
+        elem_classes="plot",
+        html_template="<div></div>",
+        js_on_load=DRAW,
+        apply_default_css=False,
+    )
 
 
 def _number(label: str) -> gr.Number:
-    return gr.Number(label=label, precision=0, minimum=1)
+    return gr.Number(label=label, precision=0)
 
 
 def _defaults(state: Mapping[str, Any]) -> dict[str, Any]:
@@ -140,14 +149,14 @@ def _budget(page: Any) -> None:
         }
     with gr.Row():
         chosen |= {
-            "max_latency_s": gr.Number(60, label="At most seconds", minimum=0),
-            "max_energy_wh": gr.Number(10, label="At most Wh of the GPU", minimum=0),
-            "max_memory_gib": gr.Number(label="At most GiB", minimum=0),
+            "max_latency_s": gr.Number(60, label="At most seconds"),
+            "max_energy_wh": gr.Number(10, label="At most Wh of the GPU"),
+            "max_memory_gib": gr.Number(label="At most GiB"),
         }
     with gr.Row():
         chosen |= {
             "min_height_px": gr.Dropdown(list(budgets.SIZES), value="480p", label="At least size"),
-            "min_video_s": gr.Number(5, label="At least seconds of video", minimum=0),
+            "min_video_s": gr.Number(5, label="At least seconds of video"),
             "aspect": gr.Dropdown(list(budgets.ASPECTS), value="card", label="Aspect ratio"),
         }
     said, picks, chart, front = gr.HTML(), gr.HTML(), _plot("front-plot"), gr.HTML()
@@ -160,11 +169,11 @@ def _normal(page: Any) -> None:
     chosen = _where_controls()
     with gr.Row():
         chosen |= {
-            "latency_s": gr.Number(label="Seconds that it took", minimum=0),
-            "energy_wh": gr.Number(label="Wh of the GPU (if known)", minimum=0),
+            "latency_s": gr.Number(label="Seconds that it took"),
+            "energy_wh": gr.Number(label="Wh of the GPU (if known)"),
         }
     with gr.Accordion("Settings of the run (the model card's)", open=False), gr.Row():
-        chosen |= _sizes() | {"guidance_scale": gr.Number(label="Guidance scale", minimum=0)}
+        chosen |= _sizes() | {"guidance_scale": gr.Number(label="Guidance scale")}
     said, figures, chart = gr.HTML(), gr.HTML(), _plot("normal-plot")
     expected, causes, words = gr.HTML(), gr.HTML(), gr.HTML()
     outputs = [said, figures, chart, expected, causes, words, gr.Textbox(visible="hidden")]

@@ -10,8 +10,15 @@ import gradio as gr
 
 Renewal = Callable[[Mapping[str, Any]], dict[str, Any]]
 NO_RENEWALS: Mapping[str, Renewal] = MappingProxyType({})
-# An event answers at once: no queue, no progress bar over figures that are still right.
-EVENT: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+# An event answers at once: no queue, no progress bar over figures that are still right, and values
+# as they are, which Gradio would hand to a thread each. What cannot be used the answers refuse.
+EVENT: dict[str, Any] = {
+    "queue": False,
+    "show_progress": "hidden",
+    "api_visibility": "private",
+    "preprocess": False,
+    "postprocess": False,
+}
 # Of changes in quick succession the last counts; of one event for all controls, since two of them
 # could be answered in either order.
 LAST: dict[str, Any] = {"trigger_mode": "always_last", **EVENT}
