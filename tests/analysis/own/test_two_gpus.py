@@ -23,10 +23,10 @@ def taken():
 
 def test_every_row_was_taken_both_ways_and_is_in_both_logs(taken) -> None:
     works = {pair.work for pair in taken.pairs}
-    assert len(works) == 16
+    assert len(works) == 37
     assert [{each.work for each in taken.logs[gpus]} for gpus in (1, 2)] == [works, works]
     assert {each.worker for each in taken.logs[1]} == {0}
-    assert [each.worker for each in taken.logs[2]].count(1) == 7
+    assert [each.worker for each in taken.logs[2]].count(1) == 19
     for run in ("alone", "beside"):
         rows = [getattr(pair, run) for pair in taken.pairs]
         assert all(row["stability"]["stable"] for row in rows)
@@ -36,21 +36,23 @@ def test_every_row_was_taken_both_ways_and_is_in_both_logs(taken) -> None:
 
 def test_two_gpus_are_nearly_twice_as_fast_but_for_the_start(taken) -> None:
     found = speed_up(taken)
-    assert found.whole == pytest.approx(171.3 / 96.9)
-    assert found.busy == pytest.approx((63.9 + 95.5 - 35.7) / (63.9 + 96.9 - 35.7))
-    assert found.equal_rows == pytest.approx(1.978, abs=0.001)
-    assert found.paced_by_gpu == pytest.approx(1.980, abs=0.001)
-    assert found.measuring == pytest.approx(2.098, abs=0.001)
-    assert found.start_s == pytest.approx({1: 20.1, 2: 22.7}, abs=0.1)
+    assert found.whole == pytest.approx(449.4 / 247.4)
+    held_s = 2 * 247.4 - 39.0 - 40.0
+    assert found.busy == pytest.approx((247.4 - 39.0 + 239.2 - 40.0) / held_s)
+    assert found.equal_rows == pytest.approx(1.961, abs=0.001)
+    assert found.paced_by_gpu == pytest.approx(1.949, abs=0.001)
+    assert found.measuring == pytest.approx(1.900, abs=0.001)
+    assert found.start_s == pytest.approx({1: 26.5, 2: 25.0}, abs=0.1)
 
 
 def test_no_row_that_the_gpu_paces_is_slower_by_a_percent_on_the_same_gpu(taken) -> None:
     same = taken.chosen(host_paced=False, same_gpu=True)
-    assert len(same) == 6
-    assert max(abs(pair.change_pct("denoiser")) for pair in same) == pytest.approx(0.717, abs=0.001)
-    assert max(pair.change_pct() for pair in same) == pytest.approx(-0.051, abs=0.001)
+    assert len(same) == 16
+    changes = [pair.change_pct("denoiser") for pair in same]
+    assert (min(changes), max(changes)) == pytest.approx((-0.437, 0.535), abs=0.001)
+    assert max(pair.change_pct() for pair in same) == pytest.approx(1.66, abs=0.01)
     energies = [pair.energy_pct() for pair in same]
-    assert (min(energies), max(energies)) == pytest.approx((-0.832, 0.115), abs=0.001)
+    assert (min(energies), max(energies)) == pytest.approx((-0.040, 0.602), abs=0.001)
 
 
 def test_a_disturbed_row_would_show(taken) -> None:
@@ -65,14 +67,15 @@ def test_a_disturbed_row_would_show(taken) -> None:
 def test_the_scatter_of_rows_that_the_host_paces_is_slow_steps_of_the_denoiser(taken) -> None:
     host = [pair for pair in taken.pairs if pair.host_paced]
     rows = [row for pair in host for row in (pair.alone, pair.beside)]
-    quick_s = [row["all quick_s"] / row["steps"] for row in spells_table(taken).rows]
+    told = [row for row in spells_table(taken).rows if row["all quick_s"] is not None]
+    quick_s = [row["all quick_s"] / row["steps"] for row in told]
     taken_s = [row["denoiser_s"] / row["steps"] for row in spells_table(taken).rows]
-    assert max(taken_s) / min(taken_s) == pytest.approx(1.91, abs=0.01)
-    assert max(quick_s) / min(quick_s) == pytest.approx(1.15, abs=0.01)
+    assert max(taken_s) / min(taken_s) == pytest.approx(1.75, abs=0.01)
+    assert max(quick_s) / min(quick_s) == pytest.approx(1.20, abs=0.01)
     steps = [step for row in rows for step in row["stages"]["denoiser"]["steps_s"]]
-    assert len(steps) == 800
-    assert sum(0.09 < step < 0.11 for step in steps) < 50  # of few is it unsure which they are
-    assert max(rows, key=slow_share) is next(p.alone for p in host if p.work[2] == 80)
+    assert len(steps) == 620
+    shares = {which: [slow_share(getattr(p, which)) for p in host] for which in ("alone", "beside")}
+    assert max(shares["alone"]) < 0.5 < sorted(shares["beside"])[1]
     assert {row["conditions"]["clock_mhz"]["min"] for row in rows} == {1980.0}
     assert all(row["stages"]["denoiser"]["lag_s"] < 0.001 for row in rows)
 
@@ -80,8 +83,8 @@ def test_the_scatter_of_rows_that_the_host_paces_is_slow_steps_of_the_denoiser(t
 def test_the_forecast_was_within_ten_percent(taken, root) -> None:
     forecast = json.loads((root / "docs/evidence/two-gpus-forecast.json").read_text("utf-8"))
     rows = finish_table(taken, forecast).rows
-    assert [row["predicted over it_pct"] for row in rows] == pytest.approx([5.2, 3.9], abs=0.05)
-    late = replace(taken, logs={**taken.logs, 2: (replace(taken.logs[2][-1], done_s=120.0),)})
+    assert [row["predicted over it_pct"] for row in rows] == pytest.approx([8.45, 4.34], abs=0.01)
+    late = replace(taken, logs={**taken.logs, 2: (replace(taken.logs[2][-1], done_s=300.0),)})
     assert finish_table(late, forecast).rows[1]["predicted over it_pct"] == pytest.approx(
-        -16.1, 0.01
+        -14.0, 0.01
     )

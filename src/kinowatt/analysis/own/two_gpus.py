@@ -226,7 +226,8 @@ def spells_table(taken: Taken) -> Table:
         rows=tuple(found),
         notes=(
             f"Slow: a step of more than {SLOW_STEP_S:g} s. GPU A measured alone too.",
-            "All quick: what the denoiser would take, were every step as its quick ones are.",
+            "All quick: what the denoiser would take, were every step as its quick ones are; –: it has"
+            " none.",
         ),
     )
 
@@ -234,14 +235,15 @@ def spells_table(taken: Taken) -> Table:
 def _spell(pair: Pair, row: Row, run: str) -> dict[str, Any]:
     steps = row["stages"]["denoiser"]["steps_s"]
     quick = [step for step in steps if step <= SLOW_STEP_S]
+    quick_s = fmean(quick) if quick else None
     return {
         "run": run,
         "GPU": "A" if _gpu(row) == _gpu(pair.alone) else "B",
         "steps": len(steps),
         "denoiser_s": row["stages"]["denoiser"]["latency_s"],
         "slow_pct": 100 * slow_share(row),
-        "quick step_ms": MS_PER_S * fmean(quick),
-        "all quick_s": len(steps) * fmean(quick),
+        "quick step_ms": None if quick_s is None else MS_PER_S * quick_s,
+        "all quick_s": None if quick_s is None else len(steps) * quick_s,
         "text encoder_ms": MS_PER_S * row["stages"]["text_encoder"]["latency_s"],
     }
 
@@ -253,7 +255,7 @@ def finish_table(taken: Taken, forecast: Mapping[str, Any]) -> Table:
         name="two_gpus_forecast",
         title="The forecast, committed before the run",
         rows=tuple(rows),
-        notes=("Predicted for an H100, as which GPU would be lent was not known; run on H200.",),
+        notes=("Predicted for an H100, which was asked for; run on H200, which was lent.",),
     )
 
 
