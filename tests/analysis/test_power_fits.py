@@ -14,7 +14,7 @@ MHZ = 1980.0
 TRUE = PowerLaw(
     static_w=150.0,
     limit_w=690.0,
-    clock_share=0.8,
+    clock_share=0.95,
     busy_w={"other": 220.0},
     byte_j=6e-11,
     joules={
@@ -116,3 +116,11 @@ def test_power_of_an_h100(root: Path) -> None:
     assert found.busy_w["norm.group_norm"] < 0.5 * found.busy_w["other"]  # 32 blocks of threads
     assert 0.4e-12 < found.joules["linear"][1.0] < 1.2e-12
     assert found.joules["attention"][40.0] > found.joules["attention"][128.0]
+
+
+def test_watts_by_the_counter_count_where_the_field_misread_them() -> None:
+    at_length, partly = made()
+    sound = fit_power(at_length, partly, 700.0, MHZ)
+    told = [{**p, "counter_w": p["power_w"]["mean"], "power_w": {"mean": 416.0}} for p in partly]
+    assert fit_power(at_length, told, 700.0, MHZ) == sound
+    assert fit_power(at_length, [{**p, "counter_w": None} for p in partly], 700.0, MHZ) == sound

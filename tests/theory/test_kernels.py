@@ -41,6 +41,17 @@ def test_a_compiled_block_by_hand() -> None:
     assert sum(o.calls for o in fused) == FORWARDS * BLOCKS * (4 + 4 + 3)
 
 
+def test_compiled_attention_reads_angles_that_are_as_large_as_its_queries() -> None:
+    """LTX has cosines and sines in float32 for each of queries and keys, all as large as they are."""
+    usual = denoiser("ltx-video-0.9.7-dev")
+    fused = next(o for o in compiled_blocks(usual) if o.op == "fused.self_attention")
+    attention = next(o for o in usual if o.kind == "attention" and o.part == fused.part)
+    rows = attention.dims["batch"] * attention.dims["q"]
+    width = attention.dims["heads"] * attention.dims["head"]
+    each = (5 * 2 + 4 * 2 + 4 * 4) * rows * width
+    assert fused.bytes == pytest.approx(attention.calls * each)
+
+
 @pytest.mark.parametrize("model", [WAN, "ltx-video-0.9.7-dev", "cogvideox-2b"])
 def test_compiling_keeps_every_product_and_moves_less(model: str) -> None:
     usual = denoiser(model)

@@ -225,7 +225,7 @@ def test_offload_takes_the_host_time_stage_by_stage() -> None:
     assert [moved.stages[name]["moving_s"] for name in STAGES] == pytest.approx(expected)
     assert moved.stages["denoiser"]["forward_s"] == plain.stages["denoiser"]["forward_s"]
     waiting_w = joules(moved, plain) / sum(expected)
-    assert waiting_w == pytest.approx(124.4, abs=2.0)  # an H100 that waits
+    assert waiting_w == pytest.approx(116.2, abs=2.0)  # an H100 that waits
     assert any(w["code"] == "offload_of_one_host" for w in moved.warnings)
 
 

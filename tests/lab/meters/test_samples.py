@@ -45,6 +45,14 @@ def test_joules_between_two_steps_of_the_counter() -> None:
     assert (joules, reason) == (pytest.approx(300.0 * 6.5, rel=1e-3), None)
 
 
+def test_watts_of_the_counter_are_those_between_its_steps() -> None:
+    """Power goes on and off, and the field was read while it was on."""
+    seen = samples(power_instant_w=500.0).between(2.03, 8.53)
+    assert seen.counter_watts() == pytest.approx(300.0, rel=1e-3)
+    assert samples(energy_mj=1e6).counter_watts() is None
+    assert seen.between(2.03, 2.05).counter_watts() is None
+
+
 @pytest.mark.parametrize("start_mj", [0.0, SHORT_COUNTER_MJ - 1_500_000, 5e12])
 def test_a_counter_that_starts_anywhere_gives_the_same_joules(start_mj: float) -> None:
     """The second one wraps at 32 bits half-way; the third one counts in 64."""

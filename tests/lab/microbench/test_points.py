@@ -1,5 +1,7 @@
 """Closed forms of points against PyTorch's own count, on `meta`."""
 
+from math import prod
+
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -42,6 +44,19 @@ def test_bytes_are_those_of_inputs_and_outputs(point: Point) -> None:
     else:
         read = p["rows"] * p["width"]  # weights of a norm are next to nothing
     assert point.bytes == item * (read + found.numel())
+
+
+def test_a_convolution_reads_the_border_that_it_does_not_make() -> None:
+    points = [p for p in SMALL if p.family == "convolution"]
+    assert {p.params.get("bordered", 0) for p in points if p.params["kt"] > 1} == {0, 1}
+    for point in points:
+        p, made = point.params, operation(point, META)()
+        assert isinstance(made, torch.Tensor)
+        border = [p.get("bordered", 0) * (p[f"k{axis}"] - 1) for axis in "thw"]
+        places = prod(p[axis] + more for axis, more in zip("thw", border, strict=True))
+        weights = p["cin"] * p["cout"] * p["kt"] * p["kh"] * p["kw"] + p["cout"]
+        moved = p["batch"] * places * p["cin"] + weights + made.numel()
+        assert point.bytes == made.element_size() * moved, named(point)
 
 
 def test_bytes_of_what_moves_memory_count_the_real_output() -> None:

@@ -57,6 +57,15 @@ def test_pieces_of_a_concatenation_are_judged_alone() -> None:
     assert access_of("copy", [a.t(), b.t()], [torch.cat([a.t(), b.t()])]) == "transposed"
 
 
+def test_a_concatenation_in_five_dimensions_copies_piece_by_piece() -> None:
+    """`cat` has a kernel of its own for four; seen on a GPU as one copy for each piece."""
+    image, video = meta(2, 4, 8, 8), meta(2, 4, 2, 8, 8)
+    assert access_of("copy", [image, image], [torch.cat([image, image])], "cat") == "dense"
+    joined = torch.cat([video, video], dim=2)
+    assert access_of("copy", [video, video], [joined], "cat") == "uneven"
+    assert access_of("copy", [video, video], [joined], "stack") == "dense"
+
+
 def test_other_kinds_have_kernels_of_their_own() -> None:
     x = meta(4, 8).t()
     assert access_of("linear", [x], [x]) == "dense"
