@@ -16,6 +16,8 @@ BRANCHES = ("self_attention", "cross_attention", "mlp")
 # gated sum reads the branch's result and the residual and writes the residual
 RESIDUAL_TENSORS = 5
 RESIDUAL_KERNELS = 2
+# A rotary embedding is two products with angles and their sum: of nine tensors two are angles
+ANGLES = 2 / 9
 
 
 def other_kernels(what_if: Mapping[str, str]) -> bool:
@@ -121,7 +123,7 @@ def _fused(branch: str, mine: Sequence[Operator]) -> Iterator[Operator]:
     moved = RESIDUAL_TENSORS * rows * smaller(k, n) * size * calls
     if attention:
         moved = moved + sum(2 * size * o.calls * _queries_and_keys(o.dims) for o in attention)
-        moved = moved + sum(o.bytes / 3 for o in mine if _turns(o) and o.bytes is not None)
+        moved = moved + sum(ANGLES * (o.bytes or 0.0) for o in mine if _turns(o))
     else:
         moved = moved + 2 * size * calls * rows * larger(k, n)
     yield replace(
@@ -136,8 +138,8 @@ def _fused(branch: str, mine: Sequence[Operator]) -> Iterator[Operator]:
 
 
 def _turns(operator: Operator) -> bool:
-    """Whether queries or keys are multiplied with angles as large as they are, which no kernel has at
-    hand: they were worked out before the blocks. (One of three tensors; smaller ones are repeated.)"""
+    """Whether queries or keys are turned by angles as large as they are, which were worked out before
+    the blocks and are read in each; smaller ones are repeated, and that is no dense product."""
     return operator.op == "mul" and operator.access == "dense"
 
 

@@ -78,10 +78,10 @@ def _disturbed(taken: Taken) -> str:
     return f"""**Undisturbed, where it can be told.** Of {len(same)} rows that the GPU paces and
 that ran on the same GPU both times, the denoiser's time changes by {min(changes):+.1f} to
 {max(changes):+.1f}% and GPU energy by {min(energies):+.1f} to {max(energies):+.1f}%: within the target
-of {DISTURBED_PCT:.0f}%. Whole calls change by up to {_most(same, None):.1f}%; it is the text encoder and
+of {DISTURBED_PCT:.0f}%. Whole calls change by up to {_most(same, None):.1f}%: by the text encoder and
 the work between stages, which the host paces. **Rows that the host paces tell nothing at that
-level**: identical steps differ by half and more within one row, alone as well. No row needs other
-scheduling on this evidence."""
+level**: identical steps differ by half and more within one row, alone as well. No row needs
+other scheduling on this evidence."""
 
 
 def _most(pairs: Sequence[Pair], stage: str | None) -> float:
