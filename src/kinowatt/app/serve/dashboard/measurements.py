@@ -107,10 +107,11 @@ def wait(rows: Rows) -> None:
 
 
 def _refused(line: str, state: State) -> Answer:
-    return (notice([line], "error"), charts.nothing(), "", "", "", "", "", _address(state))
+    return (notice([line], "error"), charts.nothing(), "", "", "", "", "", address_of(state))
 
 
-def _address(state: State) -> str:
+def address_of(state: State) -> str:
+    """What of a state the page's link says."""
     usual = {"limit": str(FEW), **dict.fromkeys(NAMES, ANY)}
     return address({name: value for name, value in state.items() if value != usual.get(name)})
 
@@ -129,7 +130,7 @@ def _answer(rows: Rows, state: State) -> Answer:
         _words(rows, wanted),
         "" if audited else "yes",
         page.after or "",
-        _address(state),
+        address_of(state),
     )
 
 
