@@ -1,6 +1,11 @@
 """Rows to put into stores and files, and an empty database to put them into."""
 
+import shutil
+import tempfile
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 
@@ -39,6 +44,20 @@ def workload(**changed: Any) -> dict[str, Any]:
     more = {"batch_size": 1, "prompt_tokens": 40, "fps": 16, "video_s": 5.0625}
     effective = {"height_px": 480, "width_px": 832, "frames": 81, "tokens": 32760}
     return {**asked, **more, "effective": {**effective, "forward_passes": 100}, **changed}
+
+
+@contextmanager
+def server_folder() -> Iterator[Path]:
+    """A folder for a PostgreSQL, which runs as another user where the tests are root's.
+
+    Not below pytest's own: each pytest that starts takes that away from all other users again.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="kinowatt-pg-"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def new_database(server: Any) -> str:

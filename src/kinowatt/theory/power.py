@@ -18,7 +18,7 @@ TINY = 1e-12  # joules
 LIGHT_DEVICE, LIGHT_HOST = 0.35, 0.7
 # Share of the greatest clock below which a call's joules fall no further, as voltage has a floor: by
 # what one H100 drew that was held to 220 W (data/throttled); a microbench sees none below 0.65
-FLOOR = 0.45
+FLOOR = 0.5
 SLOWEST = 0.25  # share of the greatest clock below which no GPU is held
 
 

@@ -100,10 +100,11 @@ def answer(rows: Rows, state: State) -> Answer:
         return _refused(str(error), state)
 
 
-def wait(rows: Rows) -> None:
-    """Until the rows are audited, however long it takes."""
+def wait(rows: Rows, pending: str) -> None:
+    """Until the rows are audited, however long it takes, where an answer says that they are not."""
     with suppress(KinowattError):  # which the answer then says
-        rows.audited().result()
+        if pending:
+            rows.audited().result()
 
 
 def _refused(line: str, state: State) -> Answer:

@@ -202,19 +202,10 @@ def _measurements(rows: Rows, page: Any) -> None:
         )
         return (state["after"], *answer(state))
 
-    def wait(waits: str) -> None:
-        if waits:
-            measurements.wait(rows)
-
-    def again(waits: str, *values: Any) -> Any:
-        if not waits:
-            return [gr.skip() for _ in outputs]
-        return answer(dict(zip(names, values, strict=True)))
-
-    def settled(shown: str, *values: Any) -> Any:
-        """An answer that an older question overtook is given again."""
+    def anew(told: str, *values: Any) -> Any:
+        """Where an audit was waited for, or where an older question overtook the answer."""
         state = dict(zip(names, values, strict=True))
-        if shown == measurements.address_of(state):
+        if told in ("", measurements.address_of(state)):
             return [gr.skip() for _ in outputs]
         return answer(state)
 
@@ -223,9 +214,9 @@ def _measurements(rows: Rows, page: Any) -> None:
         events.append(turns[forward].click(turn, given, [chosen["after"], *outputs], **EVENT))
         place.change(_usable, place, turns[forward], **EVENT)
     for event in events:
-        told = event.then(wait, pending, None, **EVENT)
-        told = told.then(again, [pending, *inputs], outputs, **EVENT)
-        told.then(settled, [query, *inputs], outputs, **EVENT)
+        told = event.then(partial(measurements.wait, rows), pending, None, **EVENT)
+        for known in (pending, query):
+            told = told.then(anew, [known, *inputs], outputs, **EVENT)
 
 
 def _usable(cursor: str) -> Any:
