@@ -19,7 +19,10 @@ COMPUTING := $(addprefix tests/,analysis facts formats) \
 	$(filter-out %/test_plans.py,$(wildcard tests/data/test_*.py))
 REPORTS := tests/report tests/app/test_reproducing.py
 # What the first tests leave idle, and no more
-BESIDE := nice -n 19
+# In a folder of its own: each pytest that starts takes its folder's parent from all other users again,
+# and some of the tests run things as one
+ASIDE := $(or $(TMPDIR),/tmp)/kinowatt-aside
+BESIDE := mkdir -p $(ASIDE) && PYTEST_DEBUG_TEMPROOT=$(ASIDE) nice -n 19
 EVIDENCE := docs/evidence
 # A full environment serves the reproduction as well; a bare clone builds only the light one.
 PAPER := $(if $(wildcard $(FULL)/.ready),$(FULL),$(LIGHT))

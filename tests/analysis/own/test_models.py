@@ -62,7 +62,7 @@ def test_another_gpu_stands_below_only_where_it_ran_as_the_paper_did(rows) -> No
     moved = [
         row for row in rows if row.row["gpu"] == "h100-sxm" and row.conditions["offload"] != "none"
     ]
-    assert len(moved) == 7
+    assert len(moved) == 9
     others = [row for row in rows if row not in moved]
     found = [row for row in model_rows(grouped(others)) if row["paper_latency_s"]]
     elsewhere = [row for row in found if "GPU h200-sxm" in row["differs_from_the_paper"]]
