@@ -47,8 +47,8 @@ def workload(**changed: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def server_folder() -> Iterator[Path]:
-    """A folder for a PostgreSQL, which runs as another user where the tests are root's.
+def open_folder() -> Iterator[Path]:
+    """A folder that other users may enter: a PostgreSQL runs as one where the tests are root's.
 
     Not below pytest's own: each pytest that starts takes that away from all other users again.
     """

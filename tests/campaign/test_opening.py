@@ -15,6 +15,7 @@ from kinowatt.campaign.clock import machine_clock
 from kinowatt.campaign.database import Database
 from kinowatt.campaign.store import Store, open_store
 from kinowatt.errors import InputError, StoreError
+from store_rows import new_database, open_folder
 
 
 @pytest.mark.parametrize(
@@ -64,35 +65,26 @@ def test_a_corrupt_file_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs another user")
-def test_a_folder_that_may_not_be_written(tmp_path: Path, root: Path) -> None:
+def test_a_folder_that_may_not_be_written() -> None:
     """Root may write anywhere, so root opens it as nobody."""
-    locked = tmp_path / "locked"
-    locked.mkdir()
-    for folder in (locked, *list(locked.parents)[:-1]):
-        if folder.is_relative_to(tmp_path.parents[1]):
-            folder.chmod(0o555)
     code = (
         "import os, sys\nimport kinowatt.campaign.store as s\n"
         "os.getuid() == 0 and os.setuid(65534)\n"
         "from kinowatt.errors import InputError\n"
         "try:\n    s.open_store(sys.argv[1])\nexcept InputError as e:\n    print(e)\n"
     )
-    try:
+    with open_folder() as folder:
+        locked = folder / "locked"
+        locked.mkdir(mode=0o555)
         done = subprocess.run(
             [sys.executable, "-c", code, str(locked / "rows.db")],
             capture_output=True, text=True, check=False, env={**os.environ},
         )  # fmt: skip
-    finally:
-        for folder in (locked, *list(locked.parents)[:-1]):
-            if folder.is_relative_to(tmp_path.parents[1]):
-                folder.chmod(0o755)
-    assert "cannot be made here (Permission denied)" in done.stdout, done.stderr
-    assert list(locked.iterdir()) == []
+        assert "cannot be made here (Permission denied)" in done.stdout, done.stderr
+        assert list(locked.iterdir()) == []
 
 
 def test_a_database_that_is_lost_later(postgresql: Any, tmp_path: Path) -> None:
-    from store_rows import new_database
-
     url = new_database(postgresql)
     with open_store(url) as store:
         name = url.rpartition("?")[0].rpartition("/")[2]
