@@ -13,16 +13,6 @@ ALONE = $(shell grep -rl --include='test_*.py' 'pytest.mark.alone' tests)
 # Those that run the real pipelines of diffusers are slow under coverage, and no theory's branch needs
 # them: they run with the others
 PURE = $(filter-out $(wildcard tests/theory/*_against_*.py), $(wildcard tests/theory/test_*.py))
-# What only computes: no torch, no other process, no clock. (Plans ask diffusers which blocks there are;
-# the tests of reports share one reproduction)
-COMPUTING := $(addprefix tests/,analysis facts formats) \
-	$(filter-out %/test_plans.py,$(wildcard tests/data/test_*.py))
-REPORTS := tests/report tests/app/test_reproducing.py
-# What the first tests leave idle, and no more
-# In a folder of its own: each pytest that starts takes its folder's parent from all other users again,
-# and some of the tests run things as one
-ASIDE := $(or $(TMPDIR),/tmp)/kinowatt-aside
-BESIDE := mkdir -p $(ASIDE) && PYTEST_DEBUG_TEMPROOT=$(ASIDE) nice -n 19
 EVIDENCE := docs/evidence
 # A full environment serves the reproduction as well; a bare clone builds only the light one.
 PAPER := $(if $(wildcard $(FULL)/.ready),$(FULL),$(LIGHT))
@@ -44,21 +34,12 @@ $(LIGHT)/.ready: requirements.lock pyproject.toml
 .PHONY: setup
 setup: $(FULL)/.ready  ## the environment with every extra and tool
 
-# Two at once. Tests that compare times, talk to browsers or kill processes have both cores whenever
-# they want them; all else goes through one after another in what they leave idle, which is a quarter.
-# The reports wait for either to end, so that neither core is left with the last of the other
+# First what needs one core: the tests that compare times, and beside them one thing after another.
+# Then the tests that share both
 .PHONY: test
 test: setup  ## the whole gate: format, lint, types, imports, tests, docs
-	$(MAKE) -j2 --output-sync=target first beside reports
-
-.PHONY: first
-first: setup
-	$(MAKE) alone
+	$(MAKE) -j2 --output-sync=target alone types theory blocks docs lint browser
 	$(MAKE) others
-
-.PHONY: beside
-beside: setup
-	for part in types lint docs theory blocks computing; do $(BESIDE) $(MAKE) $$part; done
 
 .PHONY: lint
 lint: setup  ## format, lint and the order of imports
@@ -71,7 +52,7 @@ types: setup  ## mypy --strict
 	mypy
 
 .PHONY: tests
-tests: alone theory blocks computing reports others  ## tests and the code blocks of README and docs, with coverage of the theory
+tests: alone theory blocks others  ## tests and the code blocks of README and docs, with coverage of the theory
 
 .PHONY: theory
 theory: setup
@@ -89,15 +70,7 @@ alone: setup
 .PHONY: others
 others: setup browser
 	pytest tests -m "not alone and $(GATE)" -n 2 --dist loadfile --no-loadscope-reorder \
-		$(patsubst %,--ignore=%,$(PURE) $(COMPUTING) $(REPORTS))
-
-.PHONY: computing
-computing: setup
-	pytest -m "not alone and $(GATE)" $(COMPUTING)
-
-.PHONY: reports
-reports: setup
-	$(BESIDE) pytest -m "not alone and $(GATE)" $(REPORTS)
+		$(PURE:%=--ignore=%)
 
 .PHONY: browser
 browser:  ## a Chromium for the tests of the dashboard, where it may be installed
