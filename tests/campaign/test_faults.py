@@ -260,9 +260,10 @@ def test_two_coordinators_share_a_plan(tmp_path: Path, url: str) -> None:
 def test_the_dead_are_known_at_once(tmp_path: Path) -> None:
     """Although their leases would last for ten minutes."""
     url = str(tmp_path / "rows.db")
-    rows = fake_lab.orders(4, seconds=0.5)
+    rows = fake_lab.orders(4, seconds=2.0)
     process = start(url, rows, slots=2, lease_s=600.0)
     wait_for(lambda: len(fake_lab.numbers(url)) >= 1)
+    time.sleep(0.3)  # the next rows are under way, and not yet done
     process.kill()
     finish(process)
     started_s = time.monotonic()
