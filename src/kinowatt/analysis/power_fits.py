@@ -8,7 +8,7 @@ of operator.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import exp, inf, log
+from math import exp, log
 from typing import Any
 
 from kinowatt.analysis.law_fits import SPECS, Point
@@ -33,9 +33,9 @@ SPARSE = ("norm.group_norm",)
 FEWEST = 6
 # Where the search begins, and how far from there it may go unasked (log-normal)
 STATIC_W = 140.0
-# Of joules that fall with the clock, as they do where voltage squared falls like the clock. Twelve
-# microbenches of seven H100 say 0.19 to 0.78, as far apart as they tell it; set with the H100's rows
-# in view, of 0.8, 0.9 and 1
+# Of joules that fall with the clock, as they do where voltage squared falls like the clock. By the
+# power field microbenches of H100s said 0.19 to 0.78, as far apart as they tell it; set with the
+# H100's rows in view, of 0.8, 0.9 and 1
 CLOCK_SHARE, CLOCK_SHARE_SIGMA, MOST_CLOCK_SHARE = 1.0, 0.1, 1.3
 BUSY_W, BYTE_J, PULL = 250.0, 5e-11, 0.02
 SOFT = 0.05
@@ -112,9 +112,14 @@ def _stretch(point: Point, seen: Mapping[str, Any], max_clock_mhz: float) -> Str
         nbytes=point["bytes"],
         busy_s=min(at_work, point["burst"]["seconds_per_call"]),
         seconds=seen["seconds_per_call"],
-        watts=seen.get("counter_w") or seen["power_w"]["mean"],
+        watts=mean_watts(seen),
         clock=clock,
     )
+
+
+def mean_watts(seen: Mapping[str, Any]) -> float:
+    """Of a stretch whose power was told: by the energy counter, else by the power field."""
+    return float(seen.get("counter_w") or seen["power_w"]["mean"])
 
 
 def _solve(found: Sequence[Stretch], limit_w: float, idle_w: float | None) -> PowerLaw:
@@ -131,7 +136,7 @@ def _solve(found: Sequence[Stretch], limit_w: float, idle_w: float | None) -> Po
     ]
 
     def law(values: Any) -> PowerLaw:
-        return replace(_law(values, keys, sparse), limit_w=limit_w)
+        return _law(values, keys, sparse, limit_w)
 
     def errors(values: Any) -> Any:
         now = law(values)
@@ -149,15 +154,17 @@ def _solve(found: Sequence[Stretch], limit_w: float, idle_w: float | None) -> Po
     return _for_all_laws(law(best))
 
 
-def _law(values: Any, keys: Sequence[tuple[str, float]], sparse: Sequence[str]) -> PowerLaw:
-    """Static watts, the share that falls with the clock, and logarithms of all else; no limit."""
+def _law(
+    values: Any, keys: Sequence[tuple[str, float]], sparse: Sequence[str], limit_w: float
+) -> PowerLaw:
+    """`values`: static watts, the share that falls with the clock, and logarithms of all else."""
     busy_w, byte_j, *rest = (exp(value) for value in values[2:])
     joules: dict[str, dict[float, float]] = {}
     for (name, size), value in zip(keys, rest[len(sparse) :], strict=True):
         joules.setdefault(name, {})[size] = value
     return PowerLaw(
         static_w=float(values[0]),
-        limit_w=inf,
+        limit_w=limit_w,
         clock_share=float(values[1]),
         busy_w={"other": busy_w} | dict(zip(sparse, rest, strict=False)),
         byte_j=byte_j,

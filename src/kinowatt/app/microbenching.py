@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.text import Text
 
+from kinowatt.analysis.power_fits import mean_watts
 from kinowatt.app.render import console, grid
 from kinowatt.facts.throttling import bench_fault
 from kinowatt.lab.microbench.points import Point
@@ -78,9 +79,7 @@ def _cells(point: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _watts(values: Mapping[str, Any] | None) -> str:
-    """By the energy counter where it told, else by the power field."""
-    counted = values.get("counter_w") if values else None
-    return f"{counted:.0f}" if counted else _mean(values, "power_w")
+    return f"{mean_watts(values):.0f}" if values and values.get("power_w") else ""
 
 
 def _mean(values: Mapping[str, Any] | None, name: str) -> str:

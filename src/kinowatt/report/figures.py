@@ -14,8 +14,6 @@ from kinowatt.units import format_number
 
 VERSIONS = {"published": "as published", "corrected": "corrected"}
 QUANTITIES = (("latency_s", "latency (s)"), ("energy_wh", "GPU energy (Wh)"))
-
-
 FORMATS = ("svg", "png")
 
 

@@ -116,9 +116,10 @@ class Samples:
         """
         times, values = self.told("energy_mj")
         energy = unwrapped(values)
-        if energy is None or len(_changes(energy)) < 2:
+        at = [] if energy is None else _changes(energy).tolist()
+        if energy is None or len(at) < 2:
             return None
-        first, last = _changes(energy)[[0, -1]]
+        first, last = at[0], at[-1]
         return float((energy[last] - energy[first]) / 1000 / (times[last] - times[first]))
 
     def integrated_joules(

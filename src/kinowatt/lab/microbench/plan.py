@@ -9,6 +9,8 @@ from dataclasses import replace
 
 from kinowatt.lab.microbench.points import Point, distinct
 
+# What `convolution` takes: channels, size, kernel, dtype
+Layer = tuple[int | tuple[int, int], tuple[int, int, int, int], tuple[int, int, int], str]
 FUSED_HEADS = (128, 64, 40, 80, 160)
 HEADS = (*FUSED_HEADS, 512)
 LENGTHS = (256, 1024, 4096, 16384, 75600)
@@ -233,9 +235,7 @@ def _motion_attention() -> Iterator[Point]:
             yield attention(head, 32, heads=8, batch=2 * places, backend=backend)
 
 
-def _other_convolutions() -> Iterator[
-    tuple[int | tuple[int, int], tuple[int, int, int, int], tuple[int, int, int], str]
-]:
+def _other_convolutions() -> Iterator[Layer]:
     yield from _unequal_convolutions()
     yield from _levels_of_latents()
     for channels, size in LEVELS:
@@ -252,18 +252,14 @@ def _other_convolutions() -> Iterator[
     yield 256, (16, 1, 768, 768), SQUARE, "float16"
 
 
-def _levels_of_latents() -> Iterator[
-    tuple[int, tuple[int, int, int, int], tuple[int, int, int], str]
-]:
+def _levels_of_latents() -> Iterator[Layer]:
     """Wan's decoder makes a latent frame of a row of frames, level by level: one, two, four at last."""
     for h, w in LATENTS:
         for channels, frames, up in ((384, 1, 1), (384, 2, 2), (192, 4, 4), (96, 4, 8)):
             yield channels, (1, frames, up * h, up * w), CUBE, "tf32"
 
 
-def _unequal_convolutions() -> Iterator[
-    tuple[tuple[int, int], tuple[int, int, int, int], tuple[int, int, int], str]
-]:
+def _unequal_convolutions() -> Iterator[Layer]:
     """Where decoders change their width, and their last layers."""
     yield (192, 96), LEVELS[0][1], SQUARE, "tf32"
     yield (384, 192), LEVELS[1][1], SQUARE, "tf32"
