@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.util
 import json
+import py_compile
 import shutil
 from collections import namedtuple
 from collections.abc import Callable
@@ -367,6 +368,25 @@ def test_libraries_of_pipelines(monkeypatch: pytest.MonkeyPatch) -> None:
     (found,) = doctor_host.pipelines()
     assert found.status == "missing"
     assert found.found == "diffusers 0.42.1, transformers -, accelerate 1.0"
+
+
+def test_bytecode_that_is_not_kept_costs_each_worker_its_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "heavy_one" / "__init__.py"
+    source.parent.mkdir()
+    source.write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(doctor_host, "HEAVY", ("heavy_one", "not_installed"))
+    monkeypatch.setattr("sys.dont_write_bytecode", True)
+    (found,) = doctor_host.bytecode()
+    assert (found.status, found.found) == ("limited", "not kept of heavy_one")
+    assert "PYTHONPYCACHEPREFIX" in (found.fix or "")
+    monkeypatch.setattr("sys.dont_write_bytecode", False)
+    assert [each.status for each in doctor_host.bytecode()] == ["ok"]
+    monkeypatch.setattr("sys.dont_write_bytecode", True)
+    py_compile.compile(str(source))  # as pip does when it installs
+    assert [each.status for each in doctor_host.bytecode()] == ["ok"]
 
 
 def test_rapl_names_its_zones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,7 +79,7 @@ def test_compiling_and_starts_are_counted() -> None:
     request = {"protocol": "full", "warmup": 1, "runs": 1, "isolate": False}
     plain = row_seconds({}, request, VIDEO)
     assert row_seconds({"compile": "blocks"}, request, VIDEO) == plain + 60.0
-    assert start_seconds({"idle_s": 3.0}) == 21.0
+    assert start_seconds({"idle_s": 3.0}) == 15.0
 
 
 def test_a_slower_machine() -> None:

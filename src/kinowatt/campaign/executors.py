@@ -7,6 +7,7 @@ and slots with `ready`, `run`, `stop` and `close`.
 
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -127,9 +128,10 @@ class LocalExecutor:
         return self._slots
 
     def close(self) -> None:
-        for slot in self._slots:
-            slot.close()
-        self._slots.clear()
+        slots, self._slots = self._slots, []
+        with ThreadPoolExecutor(max(1, len(slots))) as pool:  # each lets go of a GPU's memory
+            for _ in pool.map(LocalSlot.close, slots):
+                pass
 
 
 def gpu_places(wanted: int | None) -> list[tuple[str, str | None]]:

@@ -24,6 +24,7 @@ PROBES = (
     Probe("GPU sensors", "no GPU energy", doctor_gpu.sensors),
     Probe("torch", "no pipeline can be run", doctor_gpu.torch_build),
     Probe("pipeline libraries", "no pipeline can be built", doctor_host.pipelines),
+    Probe("bytecode", "how fast workers start is unknown", doctor_host.bytecode),
     Probe("CodeCarbon", "rows cannot carry the paper's own meter", doctor_host.codecarbon),
     Probe("RAPL", "CPU energy is null, memory modelled", doctor_host.rapl),
     Probe("RAM model", "no energy of memory", doctor_host.ram),

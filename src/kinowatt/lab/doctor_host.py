@@ -1,7 +1,9 @@
 """What can be measured of the host here, and what pipelines need of it."""
 
+import importlib.util
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from kinowatt.lab.meters.rapl import Rapl
 from kinowatt.units import GIB, format_bytes, format_number
 
 PIPELINE_LIBRARIES = ("diffusers", "transformers", "accelerate")
+HEAVY = ("torch", *PIPELINE_LIBRARIES)
 DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
@@ -26,6 +29,37 @@ def pipelines() -> Iterator[Finding]:
         meaning="no pipeline can be built" if absent else "the real pipelines can be built",
         fix=INSTALL if absent else None,
     )
+
+
+def bytecode() -> Iterator[Finding]:
+    """Whether a process finds what it imports compiled; containers often forbid to keep it."""
+    absent = [name for name in HEAVY if not _keeps_bytecode(name)]
+    yield Finding(
+        name="bytecode",
+        status="limited" if absent else "ok",
+        found=f"not kept of {', '.join(absent)}" if absent else "kept",
+        meaning="each worker compiles what it imports: 19 s before its first row, not 8, on the"
+        " host of an H100"
+        if absent
+        else "workers import what is compiled already",
+        fix="`unset PYTHONDONTWRITEBYTECODE`, or set PYTHONPYCACHEPREFIX to a folder of your own"
+        if absent
+        else None,
+    )
+
+
+def _keeps_bytecode(name: str) -> bool:
+    """True as well for what is not installed."""
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.origin is None:
+        return True
+    compiled = Path(importlib.util.cache_from_source(spec.origin))
+    if compiled.is_file():
+        return True
+    if sys.dont_write_bytecode:
+        return False
+    existing = next(parent for parent in compiled.parents if parent.exists())
+    return os.access(existing, os.W_OK)
 
 
 def codecarbon() -> Iterator[Finding]:

@@ -25,7 +25,7 @@ AGAIN = 1.2  # windows that were not steady slide on
 AGAIN_SHORT = 2.8  # twelve of thirteen videos shorter than SETTLE_S were repeated to the end
 ROW_S = 1.0  # the slower first call of a shape, readings that wait for the counter
 BUILD_S = 3.0  # a pipeline with random weights in a process that has torch loaded
-START_S = 15.0  # of a process
+START_S = 9.0  # of a process that finds torch and diffusers compiled; 19 where each compiles them
 COMPILE_S = 60.0  # blocks, once for each shape
 
 

@@ -18,7 +18,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from kinowatt.errors import InputError, KinowattError
 from kinowatt.lab.channel import Channel
@@ -30,7 +30,7 @@ DETAIL = 500  # characters of an exception's text
 OOM_TEXTS = ("can't allocate memory", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
 
 
-def main() -> int:
+def main() -> NoReturn:
     descriptor, lifeline = (int(word) for word in sys.argv[1:])
     _live_no_longer_than_parent(lifeline)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent to act on
@@ -41,7 +41,11 @@ def main() -> int:
     channel = Channel(socket.socket(fileno=descriptor))
     orders: queue.SimpleQueue[Message] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(channel, orders), daemon=True).start()
-    return _serve(channel, orders)
+    code = _serve(channel, orders)
+    # Python takes a second and more to let go of torch, the kernel does it at once
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _live_no_longer_than_parent(lifeline: int) -> None:
@@ -136,4 +140,4 @@ def _out_of_memory(error: BaseException) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
