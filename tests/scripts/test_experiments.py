@@ -108,5 +108,5 @@ def test_the_picture_of_operators_shows_every_kind_measured_and_by_the_laws(draw
 
 def test_the_picture_of_two_gpus_shows_every_row(drawn) -> None:
     steps, changes = drawn("two-gpus")
-    assert [len(line.get_xdata()) for line in steps.lines] == [70, 70, 75, 75, 80, 80, 85, 85]
-    assert len(changes.patches) == 33 + 1  # and the band of what may be
+    assert [len(line.get_xdata()) for line in steps.lines] == [70, 70, 85, 85]
+    assert len(changes.patches) == 29 + 1  # and the band of what may be

@@ -16,6 +16,7 @@ SLOW_STEP_S = 0.1  # steps that the host paces are of two kinds, with few about 
 DONE = re.compile(
     r"\s*([\d.]+) s\s+(\d+)/\d+\s+gpu (\d+)\s+\S+ (\d+)x(\d+) (\d+) frames (\d+) steps"
 )
+COMMAND = re.compile(r"whole command ([\d.]+) s")
 Work = tuple[int, int, int]  # height in pixels, frames, steps
 
 
@@ -62,6 +63,7 @@ class Taken:
 
     pairs: tuple[Pair, ...]
     logs: Mapping[int, tuple[Done, ...]]  # by the number of GPUs
+    commands_s: Mapping[int, float]  # likewise
 
     def chosen(self, *, host_paced: bool, same_gpu: bool) -> list[Pair]:
         return [p for p in self.pairs if (p.host_paced, p.same_gpu) == (host_paced, same_gpu)]
@@ -71,12 +73,14 @@ class Taken:
 class SpeedUp:
     """Of two GPUs over one; `busy`: the share of two GPUs' time, once both measured, in rows.
 
-    `whole`: with the start of the processes. `measuring`: after each worker's first row, rows that
+    `whole`: from the campaign's first line to its last row, so with the start of the processes.
+    `commands`: from prompt to prompt. `measuring`: after each worker's first row, rows that
     neither run had first. `paced_by_gpu`: the same, of rows whose time the host does not set.
     `equal_rows`: had every row taken alone what it took beside a neighbour.
     """
 
     whole: float
+    commands: float
     measuring: float
     paced_by_gpu: float
     equal_rows: float
@@ -88,7 +92,12 @@ def committed() -> Taken:
     """Both runs as they lie in the data."""
     one, two = (_rows(name) for name in ("one", "two"))
     pairs = [Pair(work=work, alone=one[work], beside=two[work]) for work in sorted(one)]
-    return Taken(pairs=tuple(pairs), logs={1: _log("one"), 2: _log("two")})
+    texts = {gpus: _log(name) for gpus, name in ((1, "one"), (2, "two"))}
+    return Taken(
+        pairs=tuple(pairs),
+        logs={gpus: tuple(_done(text.splitlines())) for gpus, text in texts.items()},
+        commands_s={gpus: float(COMMAND.findall(text)[0]) for gpus, text in texts.items()},
+    )
 
 
 def _rows(name: str) -> dict[Work, Row]:
@@ -99,9 +108,8 @@ def _work(workload: Mapping[str, Any]) -> Work:
     return workload["height_px"], workload["frames"], workload["steps"]
 
 
-def _log(name: str) -> tuple[Done, ...]:
-    text = data_path(f"campaigns/two-gpus/{name}.log").read_text("utf-8")
-    return tuple(_done(text.splitlines()))
+def _log(name: str) -> str:
+    return data_path(f"campaigns/two-gpus/{name}.log").read_text("utf-8")
 
 
 def _done(lines: Sequence[str]) -> Iterator[Done]:
@@ -138,6 +146,7 @@ def speed_up(taken: Taken) -> SpeedUp:
     by_gpu = [pair.work for pair in taken.pairs if not pair.host_paced and pair.work in both]
     return SpeedUp(
         whole=_end(taken.logs[1]) / end,
+        commands=taken.commands_s[1] / taken.commands_s[2],
         measuring=2 * busy * _ratio(one, two, both),
         paced_by_gpu=2 * busy * _ratio(one, two, by_gpu),
         equal_rows=2 * busy,
@@ -250,12 +259,13 @@ def _spell(pair: Pair, row: Row, run: str) -> dict[str, Any]:
 
 def finish_table(taken: Taken, forecast: Mapping[str, Any]) -> Table:
     """What was predicted before the run against what it took, by GPUs."""
-    rows = [_finish(taken, forecast, gpus) for gpus in (1, 2)]
+    gpu = taken.pairs[0].alone["gpu"]
+    rows = [_finish(taken, forecast[gpu], gpus) for gpus in (1, 2)]
     return Table(
         name="two_gpus_forecast",
         title="The forecast, committed before the run",
         rows=tuple(rows),
-        notes=("Predicted for an H100, which was asked for; run on H200, which was lent.",),
+        notes=(f"Predicted for {gpu}, on which the rows were then taken.",),
     )
 
 
