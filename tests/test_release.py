@@ -32,7 +32,7 @@ def test_everything_that_it_copies_is_there_and_not_ignored(
     containerfile: list[str], root: Path
 ) -> None:
     wanted = copied(containerfile)
-    allowed = (root / ".containerignore").read_text("utf-8").splitlines()
+    allowed = (root / ".dockerignore").read_text("utf-8").splitlines()
     assert {f"!{name}" for name in wanted} <= set(allowed)
     assert all((root / name).exists() for name in wanted)
     project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))

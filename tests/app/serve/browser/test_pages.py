@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from statistics import median
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -99,7 +100,7 @@ def test_a_change_answers_soon(visit: Visit) -> None:
     taken = page.evaluate("taken")
     print("milliseconds per change:", [round(each) for each in taken])
     crowded = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))  # others at work here
-    assert min(taken) < 150 * crowded
+    assert median(taken) < 150 * crowded
 
 
 def test_what_cannot_be_used_hides_the_figures_until_it_can(visit: Visit) -> None:
