@@ -17,7 +17,7 @@ import torch
 
 from kinowatt.lab.conditions import conditions, software, source_of
 from kinowatt.lab.measure import twin_size
-from kinowatt.lab.meters.nvml import NvmlCounter
+from kinowatt.lab.meters.nvml_meters import NvmlCounter
 from kinowatt.lab.meters.sampler import Sampler, shared, summary
 from kinowatt.lab.pipelines import Built, build, denoiser_of
 from kinowatt.lab.request import BuildOptions, VideoRequest

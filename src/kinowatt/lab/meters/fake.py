@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from kinowatt.lab.meters.nvml import NvmlCounter
+from kinowatt.lab.meters.nvml_meters import NvmlCounter
 
 
 class Fake(NvmlCounter):

@@ -10,14 +10,12 @@ from kinowatt.errors import InputError, KinowattError, unknown_name
 from kinowatt.lab.meters.contract import Meter, MeterUnavailable, Reading, Scope, Window
 from kinowatt.lab.meters.emissions import CodeCarbon
 from kinowatt.lab.meters.fake import Fake
-from kinowatt.lab.meters.nvml import (
+from kinowatt.lab.meters.nvml import devices, visible, why_none_visible
+from kinowatt.lab.meters.nvml_meters import (
     NvmlCounter,
     NvmlPowerAverage,
     NvmlPowerInstant,
     SampledMeter,
-    devices,
-    visible,
-    why_none_visible,
 )
 from kinowatt.lab.meters.ram import RamV2, RamV3
 from kinowatt.lab.meters.rapl import Rapl
