@@ -116,7 +116,8 @@ def _checked_array(name: str, values: Number) -> Number:
 
 
 def _short(value: object) -> str:
-    text = repr(value)
+    whole = isinstance(value, float) and value.is_integer() and abs(value) < 1e15
+    text = f"{value:.0f}" if whole else repr(value)
     return text if len(text) <= 40 else text[:37] + "…"
 
 
