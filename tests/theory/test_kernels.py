@@ -66,6 +66,22 @@ def test_compiling_keeps_every_product_and_moves_less(model: str) -> None:
     assert sum(o.calls for o in compiled) < sum(o.calls for o in usual)
 
 
+def test_a_block_breaks_where_a_size_is_known_to_the_gpu_only() -> None:
+    """Mochi's attention picks the tokens of the prompt that are not padding, and puts them back."""
+    usual, compiled = (f(denoiser("mochi-1-preview")) for f in (list, compiled_blocks))
+    stays = {"nonzero", "index", "cat", "constant_pad_nd"}
+    for op in stays:
+        mine, left = (
+            [o for o in found if o.op == op and o.part == "self_attention"]
+            for found in (usual, compiled)
+        )
+        assert mine
+        assert left == mine
+    assert next(o for o in compiled if o.op == "fused.self_attention").calls == 64 * 48 * 4
+    others = [o for o in compiled if o.part == "self_attention" and o.op not in stays]
+    assert {o.kind for o in others if not o.op.startswith("fused")} == {"linear", "attention"}
+
+
 @pytest.mark.parametrize("model", ["animatediff-lightning", "wan2.1-t2v-1.3b-as-published"])
 def test_only_transformers_are_compiled(model: str) -> None:
     with pytest.raises(InputError, match="transformers alone"):

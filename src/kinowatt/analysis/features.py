@@ -11,9 +11,9 @@ from kinowatt.errors import require_extra
 from kinowatt.facts.models import model as find_model
 from kinowatt.facts.operator_tables import operator_table
 from kinowatt.formats.measured import kernels_of
+from kinowatt.theory.operators import SYNCHRONISING
 from kinowatt.theory.passes import plan_operators
 from kinowatt.theory.physics import (
-    SYNCHRONISING,
     TINY_S,
     PhysicalClock,
     Physics,

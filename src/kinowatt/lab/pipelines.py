@@ -173,11 +173,21 @@ def _tune(pipe: Any, options: BuildOptions) -> None:
         (pipe.vae.enable_tiling if options.tiling else pipe.vae.disable_tiling)()
     denoiser = denoiser_of(pipe)
     if options.compile == "blocks":
-        if not getattr(denoiser, "_repeated_blocks", None):
-            raise InputError(f"{type(denoiser).__name__} has no repeated blocks to compile")
-        denoiser.compile_repeated_blocks()
+        _compile_blocks(denoiser)
     if BACKENDS[options.attention] is not None:
         _use_backend(denoiser, options.attention)
+
+
+def _compile_blocks(denoiser: Any) -> None:
+    """Each block of a transformer in place; diffusers names those of some classes alone."""
+    if getattr(denoiser, "_repeated_blocks", None):
+        denoiser.compile_repeated_blocks()
+        return
+    blocks = getattr(denoiser, "transformer_blocks", None)
+    if blocks is None:
+        raise InputError(f"{type(denoiser).__name__} has no repeated blocks to compile")
+    for block in blocks:
+        block.compile()
 
 
 # How PyTorch says, on a GPU and on a CPU, that none of the kernels it may use takes a call

@@ -1,12 +1,12 @@
 """Other kernels for the same work: those of attention, and blocks that torch compiled."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
 from kinowatt.errors import InputError
 from kinowatt.theory.expressions import larger, smaller
-from kinowatt.theory.operators import COMPUTE_KINDS, ITEM_BYTES, Operator
+from kinowatt.theory.operators import COMPUTE_KINDS, ITEM_BYTES, SYNCHRONISING, Operator
 
 Number = Any
 # Names of `torch.nn.attention`; a learned profile has laws for those that its microbench ran
@@ -16,6 +16,8 @@ BRANCHES = ("self_attention", "cross_attention", "mlp")
 # gated sum reads the branch's result and the residual and writes the residual
 RESIDUAL_TENSORS = 5
 RESIDUAL_KERNELS = 2
+# What works with a result whose size only the GPU knows
+GATHERING = frozenset({"index", "cat", "constant_pad_nd"})
 # A rotary embedding is two products with angles and their sum: of nine tensors two are angles
 ANGLES = 2 / 9
 
@@ -64,28 +66,33 @@ def compiled_blocks(operators: Sequence[Operator]) -> list[Operator]:
     is no transformer, or nothing is known of its bytes.
     """
     blocks = _blocks(operators)
-    found = [o for o in operators if not _fused_away(o, blocks)]
+    broken = {o.source for o in operators if o.op in SYNCHRONISING}
+    found = [o for o in operators if _gathers(o, broken) or not _fused_away(o, blocks)]
     for source in blocks:
         mine = [o for o in operators if o.source == source and o.stage == "denoiser"]
         for branch in BRANCHES:
-            found += _fused(branch, [o for o in mine if o.part == branch])
+            found += _fused(branch, [o for o in mine if o.part == branch], blocks[source])
     return found
 
 
 def _blocks(operators: Sequence[Operator]) -> dict[str, Number]:
     """By pass of the denoiser: how many blocks it runs in all."""
     found: dict[str, Number] = {}
+    wide: dict[str, Number] = {}
     convolutions: Number = 0.0
     for o in operators:
         if o.stage == "denoiser" and o.part == "self_attention" and o.kind == "attention":
             found[o.source] = found.get(o.source, 0.0) + o.calls
+        if o.stage == "denoiser" and o.part == "mlp" and o.kind == "linear":
+            wide[o.source] = larger(wide.get(o.source, 0.0), o.calls)
         if o.stage == "denoiser" and o.kind == "convolution":
             convolutions = convolutions + o.calls
     known = all(o.bytes is not None for o in operators)
     # A transformer has one convolution a forward, into patches; a UNet has them in every block
     if not known or not found or _all(convolutions >= sum(found.values())):
         raise InputError("compile=blocks is known for transformers alone, with their bytes")
-    return found
+    # Where videos of a batch attend one after another, a block has more calls of attention than one
+    return {source: smaller(calls, wide.get(source, calls)) for source, calls in found.items()}
 
 
 def _in_blocks(operator: Operator, blocks: Mapping[str, Number]) -> bool:
@@ -106,11 +113,20 @@ def _all(truth: Number) -> bool:
     return bool(truth.all())
 
 
+def _gathers(operator: Operator, broken: Set[str]) -> bool:
+    """Whether torch breaks its graph of a block there, so that the kernel stays."""
+    return (
+        operator.source in broken
+        and operator.part == "self_attention"
+        and operator.op in SYNCHRONISING | GATHERING
+    )
+
+
 def _fused_away(operator: Operator, blocks: Mapping[str, Number]) -> bool:
     return operator.kind not in COMPUTE_KINDS and _in_blocks(operator, blocks)
 
 
-def _fused(branch: str, mine: Sequence[Operator]) -> Iterator[Operator]:
+def _fused(branch: str, mine: Sequence[Operator], blocks: Number) -> Iterator[Operator]:
     """What is left of a branch besides its products: nothing where the model has no such branch."""
     products = [o for o in mine if o.kind == "linear" and not o.text_only]
     if not products:
@@ -119,7 +135,7 @@ def _fused(branch: str, mine: Sequence[Operator]) -> Iterator[Operator]:
     first = products[0]
     size = ITEM_BYTES[first.dtype]
     rows, k, n = first.dims["batch"] * first.dims["m"], first.dims["k"], first.dims["n"]
-    calls = sum(o.calls for o in attention) if attention else first.calls
+    calls = blocks if attention else first.calls
     moved = RESIDUAL_TENSORS * rows * smaller(k, n) * size * calls
     if attention:
         moved = moved + sum(2 * size * o.calls * _queries_and_keys(o.dims) for o in attention)

@@ -16,6 +16,8 @@ ITEM_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 # Kinds whose operators each follow a law of their own, and an operator that does
 OF_THEIR_OWN = frozenset({"norm", "pad", "stack"})
 COMPUTE_KINDS = ("linear", "attention", "convolution")
+# Their results have sizes that only the GPU knows: the host waits for them inside a forward
+SYNCHRONISING = frozenset({"nonzero"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -19,7 +19,7 @@ from kinowatt.theory.laws import (
     law_of,
     sizes_of,
 )
-from kinowatt.theory.operators import COMPUTE_KINDS, Operator
+from kinowatt.theory.operators import COMPUTE_KINDS, SYNCHRONISING, Operator
 from kinowatt.theory.power import Load, PowerLaw, Work, balance
 from kinowatt.theory.profile import Clock, StageTime, Timed, Timer
 
@@ -29,10 +29,8 @@ TINY_S = 1e-30
 # idle seconds of the device by call, inside forwards that it paced (`operators.jsonl` of
 # data/experiments/h100-sxm: 3.9, 3.8, 3.5 and 3.3 us for four models)
 GAP_S = 3.6e-6
-# Their results have sizes that only the GPU knows: the host waits for them inside a forward
-SYNCHRONISING = frozenset({"nonzero"})
-# Then the GPU waits until the host has returned and its next kernel has come. For profiles of a
-# microbench that did not measure it: set with the H100's rows in view, of 0.1, 0.15 and 0.2 ms
+# After a result that its host had to see the GPU waits until the host has returned and its next
+# kernel has come. For profiles of a microbench that did not measure it: set with the H100's rows in view, of 0.1, 0.15 and 0.2 ms
 STALL_S = 1.5e-4
 # What of an operator its joules depend on, by the beginning of its law
 ENERGY_SIZE = {"attention": "head", "convolution": "cin"}
