@@ -124,8 +124,9 @@ instead of {found.today.clock_mhz:.0f}. The GPU waits for nothing: kernels fill
 def _changed(changed: Table) -> str:
     rows = compiled(changed)
     saved = [-row["difference_pct"] for row in rows]
-    return f"""Compiling the blocks (`compile_repeated_blocks` of diffusers) saves {ranged(saved)} of a
-forward in {len(saved)} models; neither the paper nor our other rows did that. {_cut(rows)}"""
+    return f"""Compiling the blocks (`compile_repeated_blocks` of diffusers, or `torch.compile` block by
+block where diffusers names none: CogVideoX and Mochi) saves {ranged(saved)} of a forward in
+{len(saved)} models; neither the paper nor our other rows did that. {_cut(rows)}"""
 
 
 def _cut(rows: Sequence[Mapping[str, Any]]) -> str:
