@@ -30,7 +30,8 @@ TINY_S = 1e-30
 # data/experiments/h100-sxm: 3.9, 3.8, 3.5 and 3.3 us for four models)
 GAP_S = 3.6e-6
 # After a result that its host had to see the GPU waits until the host has returned and its next
-# kernel has come. For profiles of a microbench that did not measure it: set with the H100's rows in view, of 0.1, 0.15 and 0.2 ms
+# kernel has come. For profiles of a microbench that did not measure it: set with the H100's rows in
+# view, of 0.1, 0.15 and 0.2 ms
 STALL_S = 1.5e-4
 # What of an operator its joules depend on, by the beginning of its law
 ENERGY_SIZE = {"attention": "head", "convolution": "cin"}
