@@ -22,7 +22,7 @@ from kinowatt.lab.request import BuildOptions, FullOptions, VideoRequest
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "data" / "plans"
-BY_HAND = {"defaults", "protocol"}
+BY_HAND = {"compiled", "defaults", "protocol"}
 NAMES = sorted(plan_blocks.PLANS)
 AGAIN = {"g-repeats", "f-h200"}  # what was taken before, on another machine
 Order = dict[str, Any]

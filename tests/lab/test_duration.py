@@ -18,7 +18,7 @@ FILES = [
 
 
 FEWEST = 7
-FEW = ("h100-sxm-a-end-to-end", "h100-sxm-what-if", "h100-sxm-g-repeats")
+FEW = tuple(f"h100-sxm-{name}" for name in ("a-end-to-end", "compiled", "g-repeats", "what-if"))
 LIGHT = "h100-sxm-e-below-the-limit"  # whose hosts set the pace, of two cards
 
 

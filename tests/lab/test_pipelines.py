@@ -179,6 +179,22 @@ def test_a_kernel_that_is_not_there_is_one_line() -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["wan2.1-t2v-1.3b", "cogvideox-2b", "mochi-1-preview"])
+def test_blocks_are_compiled_whether_diffusers_names_them_or_not(name: str) -> None:
+    denoiser = denoiser_of(
+        build(name, BuildOptions(device="cpu", twin=True, compile="blocks")).pipe
+    )
+    blocks = getattr(denoiser, "transformer_blocks", None) or denoiser.blocks
+    assert blocks
+    assert all(block._compiled_call_impl is not None for block in blocks)
+
+
+def test_a_unet_has_no_blocks_to_compile() -> None:
+    options = BuildOptions(device="cpu", twin=True, compile="blocks")
+    with pytest.raises(InputError, match="UNetMotionModel has no repeated blocks"):
+        build("animatediff-lightning", options)
+
+
 def test_tiling_is_switched() -> None:
     assert twin("cogvideox-2b", tiling=True).pipe.vae.use_tiling
     assert not twin("cogvideox-2b", tiling=False).pipe.vae.use_tiling

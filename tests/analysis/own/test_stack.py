@@ -72,7 +72,14 @@ def test_compiled_rows_stand_beside_the_same_forward_as_shipped(rows) -> None:
     table = changed_table(rows)
     found = {row["model"]: row["difference_pct"] for row in compiled(table)}
     assert found == pytest.approx(
-        {"wan2.1-t2v-1.3b": -27.17, "wan2.1-t2v-14b": -22.15, "ltx-video-0.9.7-dev": -24.13},
+        {
+            "wan2.1-t2v-1.3b": -27.17,
+            "wan2.1-t2v-14b": -22.15,
+            "ltx-video-0.9.7-dev": -24.13,
+            "cogvideox-2b": -15.85,
+            "cogvideox-5b": -23.92,
+            "mochi-1-preview": -40.54,
+        },
         abs=0.01,
     )
     assert changed_table([row for row in rows if row.row["model"] != "cogvideox-2b"]).rows

@@ -39,7 +39,11 @@ def answer(state: State) -> Answer:
         notice([found.quality], "plain"),
         _picks(found),
         charts.front(front),
-        _settings("front", "The front: none of these is beaten by another (predicted)", front),
+        _settings(
+            "front",
+            "None of these is beaten by another, each with the most steps that fit (predicted)",
+            front,
+        ),
         _missing(found),
         both(by_command, python("budget", [names or None, gpus], given)),
         address(state),

@@ -16,7 +16,7 @@ from kinowatt.app.serve.dashboard import (
     paper,
     plan,
 )
-from kinowatt.app.serve.dashboard.wiring import EVENT, wire
+from kinowatt.app.serve.dashboard.wiring import EVENT, LAST, wire
 from kinowatt.errors import InputError
 from kinowatt.facts.gpus import gpus
 from kinowatt.facts.grids import grids
@@ -211,7 +211,7 @@ def _measurements(rows: Rows, page: Any) -> None:
 
     for forward, place in enumerate((chosen["after"], cursor)):
         turn, given = partial(turned, bool(forward)), [cursor, *inputs]
-        events.append(turns[forward].click(turn, given, [chosen["after"], *outputs], **EVENT))
+        events.append(turns[forward].click(turn, given, [chosen["after"], *outputs], **LAST))
         place.change(_usable, place, turns[forward], **EVENT)
     for event in events:
         told = event.then(partial(measurements.wait, rows), pending, None, **EVENT)
