@@ -62,8 +62,9 @@ def compiled_blocks(operators: Sequence[Operator]) -> list[Operator]:
 
     Linear layers and attention keep their kernels. Between them nothing is written that no product
     reads: each branch of a block has its norm and its gated sum, attention its queries and keys
-    between projection and product, an MLP its hidden activations. `InputError` where the denoiser
-    is no transformer, or nothing is known of its bytes.
+    between projection and product, an MLP its hidden activations. Where attention picks tokens by a
+    size that only the GPU knows (Mochi), torch breaks its graph, and what gathers there stays.
+    `InputError` where the denoiser is no transformer, or nothing is known of its bytes.
     """
     blocks = _blocks(operators)
     broken = {o.source for o in operators if o.op in SYNCHRONISING}
