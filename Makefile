@@ -103,7 +103,7 @@ screenshots: setup browser  ## pictures of the dashboard in docs/images/
 torture: setup  ## what is too long for the gate (up to an hour); keeps its log
 	mkdir -p $(EVIDENCE)
 	pytest -m torture -v --durations=20 2>&1 \
-		| sed 's#^rootdir: .*#rootdir: (the repository)#' | tee $(EVIDENCE)/torture.log
+		| sed -e 's#^rootdir: .*#rootdir: (the repository)#' -e 's#$(CURDIR)/##g' | tee $(EVIDENCE)/torture.log
 
 # With PYTHON=python3: by that Python as it is, where torch for the GPU is already installed.
 .PHONY: test-gpu
