@@ -27,7 +27,7 @@ def test_the_true_cause_of_the_papers_rows() -> None:
     found = ranks(known())
     places = [place for each in found.values() for place in each]
     assert len(places) == 70
-    assert shares(places)["first"] >= 0.8
+    assert shares(places)["first"] >= 0.84
     assert shares(places)["in_three"] >= 0.95
 
 

@@ -130,8 +130,7 @@ class LocalExecutor:
     def close(self) -> None:
         slots, self._slots = self._slots, []
         with ThreadPoolExecutor(max(1, len(slots))) as pool:  # each lets go of a GPU's memory
-            for _ in pool.map(LocalSlot.close, slots):
-                pass
+            list(pool.map(LocalSlot.close, slots))
 
 
 def gpu_places(wanted: int | None) -> list[tuple[str, str | None]]:
